@@ -23,3 +23,19 @@ def corpus() -> Path:
     if not (folder / "catalogue.json").is_file():
         pytest.skip("no corpus of real images here (set UNIVERSEG_CORPUS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weight file of a seeded network with 4 query channels and 8 features; it was never trained."""
+    import torch
+
+    from UniverSegSlicerLib.network import Architecture, UniverSeg
+    from UniverSegSlicerLib.network.weights.files import write_network
+
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = UniverSeg(Architecture(query_channels=4, encoder=(8, 8, 8, 8), resolution=64))
+    write_network(path, network)
+    return path
