@@ -1,1 +1,34 @@
-"""To be filled: the room `imaging`."""
+"""Volumes, slices and intensities: NumPy and SimpleITK only.
+
+Arrays of volumes are (K, J, I); points and directions in space are LPS, lengths mm.
+"""
+
+from .boxes import Box
+from .files import as_labels, from_sitk, read_label_map, read_volume, to_sitk, write_label_map, write_volume
+from .frame import OUTSIDE_LOGIT, SliceFrame
+from .geometry import AXES, Geometry, Volume, array_axis, slice_distance, slice_spacing, slice_stack, take_slice
+from .intensity import IntensityWindow
+from .writing import replacing
+
+__all__ = [
+    "AXES",
+    "OUTSIDE_LOGIT",
+    "Box",
+    "Geometry",
+    "IntensityWindow",
+    "SliceFrame",
+    "Volume",
+    "array_axis",
+    "as_labels",
+    "from_sitk",
+    "read_label_map",
+    "read_volume",
+    "replacing",
+    "slice_distance",
+    "slice_spacing",
+    "slice_stack",
+    "take_slice",
+    "to_sitk",
+    "write_label_map",
+    "write_volume",
+]

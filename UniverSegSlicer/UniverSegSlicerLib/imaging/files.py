@@ -1,0 +1,224 @@
+"""Volumes and label maps from files and to files: NIfTI, NRRD, MetaImage and DICOM series, through SimpleITK."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .dicom import is_dicom, read_series
+from .geometry import Geometry, Volume
+from .nifti import check_nifti, is_nifti
+from .writing import replacing
+
+#: What can be written; each is one file, so that it appears whole or not at all.
+WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+_LARGEST_LABEL = np.iinfo(np.uint16).max
+_stderr_lock = threading.Lock()
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a scalar volume: a NIfTI, NRRD, MHA or MHD file, a DICOM file, or a folder with one DICOM series.
+
+    A 2D image becomes a volume of one slice. Spacing, origin and direction are kept exactly.
+
+    Raises:
+        InputError: Missing or unreadable path, not an image, empty or truncated file, more than three dimensions,
+            several components per voxel, spacing that is not positive, no finite value.
+
+    Example:
+        >>> read_volume("brain.nii.gz").array.shape  # doctest: +SKIP
+        (189, 233, 197)
+    """
+    volume = _read(Path(path))
+    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).any():
+        raise InputError(f"{path} holds no finite value (nothing but NaN or infinity).")
+    return volume
+
+
+def read_label_map(path: str | Path) -> Volume:
+    """Read a label map: like :func:`read_volume`, and its values must be whole numbers from 0 to 65535 (uint16)."""
+    volume = _read(Path(path))
+    try:
+        return Volume(as_labels(volume.array), volume.geometry)
+    except InputError as error:
+        raise InputError(f"{path} is not a label map: {error}") from error
+
+
+def as_labels(array: np.ndarray) -> np.ndarray:
+    """Convert an array of whole numbers from 0 to 65535, of any real dtype, to uint16.
+
+    Raises:
+        InputError: A value that is not such a number.
+    """
+    values = np.asarray(array)
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"it holds {values.dtype} values; labels are whole numbers from 0 to {_LARGEST_LABEL}.")
+    if values.dtype in (np.bool_, np.uint8, np.uint16) or not values.size:
+        return values.astype(np.uint16, copy=False)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= _LARGEST_LABEL):  # also where one of them is NaN
+        wrong = high if low >= 0 else low
+        raise InputError(f"it holds the value {wrong}; labels are whole numbers from 0 to {_LARGEST_LABEL}.")
+    labels = values.astype(np.uint16)
+    if values.dtype.kind == "f" and not np.array_equal(labels, values):
+        wrong = values[labels != values].flat[0]
+        raise InputError(f"it holds the value {wrong}; labels are whole numbers from 0 to {_LARGEST_LABEL}.")
+    return labels
+
+
+def write_label_map(path: str | Path, array: np.ndarray, geometry: Geometry) -> None:
+    """Write labels (K, J, I), compressed, with exactly this geometry; the file appears whole or not at all.
+
+    The dtype becomes uint8 where the values fit, else uint16: the two that every program reads as labels.
+
+    Raises:
+        InputError: Values that are no labels, a shape that does not fit, or an ending other than ``WRITABLE``.
+        OutputError: The file cannot be written.
+    """
+    labels = as_labels(array)
+    small = not labels.size or labels.max() <= np.iinfo(np.uint8).max
+    write_volume(path, labels.astype(np.uint8) if small else labels, geometry)
+
+
+def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None:
+    """Write voxels (K, J, I) of any real dtype, compressed, with exactly this geometry; whole or not at all.
+
+    Raises:
+        InputError: A shape that does not fit, or an ending other than ``WRITABLE``.
+        OutputError: The file cannot be written.
+    """
+    path = Path(path)
+    ending = next((e for e in WRITABLE if path.name.lower().endswith(e)), None)
+    if ending is None:
+        raise InputError(f"{path}: the ending must be one of {', '.join(WRITABLE)}.")
+    voxels = np.asarray(array)
+    voxels = voxels.astype(np.uint8) if voxels.dtype == bool else voxels
+    voxels = voxels.astype(np.float32) if voxels.dtype == np.float16 else voxels
+    image = to_sitk(Volume(voxels, geometry))
+    with replacing(path, ending) as beside, _quiet_stderr():
+        sitk.WriteImage(image, str(beside), useCompression=True)
+        # ITK does not notice a full disk in every format; what cannot be read back was not written.
+        written = _load(beside)
+        if not np.array_equal(sitk.GetArrayViewFromImage(written), voxels, equal_nan=voxels.dtype.kind == "f"):
+            raise OSError("what was read back is not what was written; is the disk full?")
+
+
+def to_sitk(volume: Volume) -> sitk.Image:
+    """The SimpleITK image of a volume, with a copy of its voxels."""
+    image = sitk.GetImageFromArray(volume.array)
+    image.SetSpacing(volume.geometry.spacing)
+    image.SetOrigin(volume.geometry.origin)
+    image.SetDirection(volume.geometry.direction)
+    return image
+
+
+def from_sitk(image: sitk.Image) -> Volume:
+    """The volume of a SimpleITK image, with a copy of its voxels; a 2D image becomes one slice.
+
+    Raises:
+        InputError: More than three dimensions, or several components per voxel.
+    """
+    dimension, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
+    if dimension == 4 and image.GetSize()[3] == 1:
+        image, dimension = image[..., 0], 3
+    if dimension not in (2, 3):
+        raise InputError(f"it has {dimension} dimensions {image.GetSize()}; a volume has three: give one time point.")
+    if components != 1 or "complex" in image.GetPixelIDTypeAsString():
+        what = f"{components} components (a colour or vector image)" if components != 1 else "a complex number"
+        raise InputError(f"it has {what} per voxel; a volume has one real number.")
+    array = sitk.GetArrayFromImage(image)
+    if dimension == 3:
+        geometry = Geometry(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    else:
+        (a, b, c, d), size, spacing = image.GetDirection(), image.GetSize(), image.GetSpacing()
+        geometry = Geometry(
+            (size[0], size[1], 1), (*spacing, 1.0), (*image.GetOrigin(), 0.0), (a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0)
+        )
+        array = array[None]
+    return Volume(array, geometry)
+
+
+def _read(path: Path) -> Volume:
+    try:
+        if not path.exists():
+            raise InputError(f"{path} does not exist.")
+        if path.is_dir():
+            with _quiet_stderr():
+                image = read_series(path)
+        else:
+            if path.stat().st_size == 0:
+                raise InputError(f"{path} is empty.")
+            if is_nifti(path):
+                check_nifti(path)
+            with _quiet_stderr():
+                image = _load(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except RuntimeError as error:
+        raise InputError(f"{path} {_in_words(error)}") from error
+    try:
+        return from_sitk(image)
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
+
+
+def _load(path: Path) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    if is_dicom(path):
+        reader.SetImageIO("GDCMImageIO")
+    reader.ReadImageInformation()
+    spacing = reader.GetSpacing()
+    if not all(np.isfinite(s) and s > 0 for s in spacing):
+        raise InputError(f"{path} has the spacing {spacing} mm: positive numbers are needed.")
+    return reader.Execute()
+
+
+# What ITK says, and what it means to somebody who only wanted to open a file.
+_MEANINGS = {
+    "Unable to determine ImageIO": "is not an image in a format that can be read (NIfTI, NRRD, MHA, DICOM).",
+    "orthonormal direction": "has a sheared grid, which cannot be used; resample it to a straight one.",
+    "_ReadElementsData": "is cut off or its data file is missing.",
+    "File cannot be read": "is cut off or its data file is missing.",
+    "_nrrdEncoding": "is cut off or its data are damaged.",
+}
+
+
+def _in_words(error: Exception) -> str:
+    text = str(error)
+    known = next((meaning for part, meaning in _MEANINGS.items() if part in text), None)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return known or f"is not an image that can be read ({lines[-1] if lines else type(error).__name__})."
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep the C++ libraries under ITK (MetaIO, HDF5, NIfTI) from printing on stderr; their errors are raised as ours.
+
+    They write to the file descriptor, past Python, so that is what is turned away for the moment.
+    """
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # Slicer's and notebooks' stderr have none
+        yield
+        return
+    with _stderr_lock:
+        sys.stderr.flush()
+        kept = os.dup(descriptor)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            os.dup2(kept, descriptor)
+            os.close(kept)
