@@ -1,21 +1,36 @@
-# `make demo`: the main job on a real MR volume.  `make test`: every check.  Needs Python 3.10+ and make, nothing else.
+# `make demo`: the main job on a real MR volume.  `make test`: every check.  Needs Python 3.10 or later and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
-# Results of `make test` do not depend on it; two workers fit two cores.
+# Two workers fit two cores; the results of `make test` do not depend on it.
 WORKERS ?= 2
+# An index of other builds of torch, for instance https://download.pytorch.org/whl/cpu (small, no GPU); empty: PyPI's.
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+# The notice that pip itself could be newer helps nobody here.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+INSTALL := $(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: demo test lint clean
 
-$(VENV)/demo.stamp: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[demo]"
-	touch $@
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or later is needed: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made; Debian and Ubuntu have it in the package python3-venv." >&2; exit 2; }
+	@# The pip of early Python 3.10 releases does not know editable installs without a setup.py.
+	@$(PIP) install --quiet "pip>=23.1"
+	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[demo,quality,mrml,trainer,test]"
-	touch $@
+$(VENV)/demo.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@$(INSTALL) --editable ".[demo]"
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
+	@echo "Installing with the test tools into $(VENV) (a few minutes the first time) ..."
+	@$(INSTALL) --editable ".[demo,quality,mrml,trainer,test]"
+	@touch $@
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/universeg-slicer demo --output demo
@@ -30,4 +45,4 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
