@@ -1,0 +1,33 @@
+"""Segmentation nodes made for a volume, and segments copied between nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+
+def copy_segments(source: Any, target: Any, chosen: list[str]) -> None:
+    """Copy segments (label map, name, colour, terminology, tags) from one segmentation node into another."""
+    for segment_id in chosen:
+        target.GetSegmentation().CopySegmentFromSegmentation(source.GetSegmentation(), segment_id)
+
+
+def new_segmentation(scene: Any, volume: Any, name: str) -> Any:
+    """An empty segmentation node with the volume's grid, transform and place in the subject hierarchy."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    place_beside(scene, node, volume)
+    return node
+
+
+def place_beside(scene: Any, node: Any, volume: Any) -> None:
+    """Put a node under the subject hierarchy item (study, patient) that the volume is under."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if hierarchy is None:
+        return
+    item, volume_item = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(volume)
+    if item and volume_item:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(volume_item))

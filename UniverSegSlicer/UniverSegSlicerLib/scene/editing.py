@@ -1,0 +1,208 @@
+"""Write a result into segments as the Segment Editor would: undo, masks, intensity range and overwrite rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from .segments import (
+    Extent,
+    bounding_extent,
+    box_slices,
+    check_segmentation,
+    covered,
+    image_array,
+    image_to_world,
+    lattice_to_volume,
+    oriented_image,
+    read_segment,
+    resample,
+    shifted,
+)
+from .transforms import integer_offset
+from .volumes import grid_size
+
+#: Name and singleton tag of the node that holds our writing rules; nobody else edits through it.
+WRITER_TAG = "UniverSegWriter"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one segment shall become: 0/1 ``wanted`` within ``box`` of the volume's grid; nothing outside the box.
+
+    Attributes:
+        segment_id: The segment.
+        wanted: (K, J, I) of the box, non-zero where the segment shall be.
+        box: Extent on the volume's grid that ``wanted`` covers.
+        editable: (K, J, I) of the box, False where the segment stays as it is (the user's slices), or None.
+    """
+
+    segment_id: str
+    wanted: np.ndarray
+    box: Extent
+    editable: np.ndarray | None = None
+
+
+class SegmentWriter:
+    """Writes into segments through ``vtkSlicerSegmentEditorLogic``; one per scene.
+
+    Args:
+        scene: The MRML scene.
+        save_state: Called once before every change so that one undo takes it back. In the panel that is the embedded
+            Segment Editor widget's ``saveStateForUndo``; without one the writer keeps its own history
+            (:meth:`undo`, :meth:`redo`).
+    """
+
+    def __init__(self, scene: Any, save_state: Callable[[], None] | None = None) -> None:
+        self._scene = scene
+        self._logic = slicer.vtkSlicerSegmentEditorLogic()
+        self._logic.SetMRMLScene(scene)
+        self.save_state = save_state
+
+    def apply(self, changes: list[Change], segmentation: Any, volume: Any, rules: Any | None = None) -> int:
+        """Make the segments what ``changes`` say, as one step of undo; returns the number of voxels written.
+
+        Only voxels that differ are written, so what is already right, other slices and other segments stay bit for
+        bit. Masks, the editable intensity range and the overwrite mode are those of ``rules``; without ``rules`` every
+        voxel may be written and other segments are never overwritten.
+
+        Args:
+            changes: One per segment.
+            segmentation: The segmentation node.
+            volume: The volume node on whose grid the changes are; also the source of the editable intensity range.
+            rules: The ``vtkMRMLSegmentEditorNode`` that the user works with, or None.
+
+        Raises:
+            InputError: A segment is gone, or a non-linear transform lies between the nodes.
+        """
+        check_segmentation(segmentation)
+        steps = [step for change in changes for step in _steps(change, segmentation, volume)]
+        if not steps:
+            return 0
+        # Removals first: the segments of one run do not overlap, so no addition can then hit a voxel that another
+        # segment of the run is about to give up.
+        steps.sort(key=lambda step: step.adds)
+        self._connect(segmentation, volume, rules)
+        if self.save_state is not None:
+            self.save_state()
+        else:
+            self._logic.SaveStateForUndo()
+        was_modifying = segmentation.StartModify()
+        try:
+            for step in steps:
+                self._write(step, segmentation, volume)
+        finally:
+            segmentation.EndModify(was_modifying)
+        return sum(step.voxels for step in steps)
+
+    def undo(self) -> bool:
+        """Take the last change back (own history only); False when there is nothing to take back."""
+        if not self._logic.CanUndo():
+            return False
+        self._logic.Undo()
+        return True
+
+    def redo(self) -> bool:
+        """Do the undone change again (own history only); False when there is nothing to redo."""
+        if not self._logic.CanRedo():
+            return False
+        self._logic.Redo()
+        return True
+
+    def release(self) -> None:
+        """Let go of the scene's nodes: before the scene closes, and at the end."""
+        self._logic.SetSegmentEditorNode(None)
+        node = self._scene.GetSingletonNode(WRITER_TAG, "vtkMRMLSegmentEditorNode")
+        if node is not None:
+            self._scene.RemoveNode(node)
+
+    def _connect(self, segmentation: Any, volume: Any, rules: Any | None) -> None:
+        node = self._scene.GetSingletonNode(WRITER_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.vtkMRMLSegmentEditorNode()
+            node.SetName(WRITER_TAG)
+            node.SetSingletonTag(WRITER_TAG)
+            node.SetHideFromEditors(True)
+            node.SetSaveWithScene(False)
+            node = self._scene.AddNode(node)
+        if segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole()) is None:
+            segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        node.SetAndObserveSegmentationNode(segmentation)
+        node.SetAndObserveSourceVolumeNode(volume)
+        if rules is None:
+            node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
+            node.SetSourceVolumeIntensityMask(False)
+            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+        else:
+            node.SetMaskMode(rules.GetMaskMode())
+            node.SetMaskSegmentID(rules.GetMaskSegmentID())
+            node.SetSourceVolumeIntensityMask(rules.GetSourceVolumeIntensityMask())
+            node.SetSourceVolumeIntensityMaskRange(rules.GetSourceVolumeIntensityMaskRange())
+            node.SetOverwriteMode(rules.GetOverwriteMode())
+        self._logic.SetSegmentEditorNode(node)
+
+    def _write(self, step: _Step, segmentation: Any, volume: Any) -> None:
+        image = _modifier(step, segmentation, volume)
+        if image is None:
+            return
+        # The mask "outside all other segments" is made for the selected segment.
+        self._logic.SetCurrentSegmentID(step.segment_id)
+        mode = self._logic.ModificationModeAdd if step.adds else self._logic.ModificationModeRemove
+        self._logic.ModifySegmentByLabelmap(segmentation, step.segment_id, image, mode, image.GetExtent(), True, False)
+
+
+@dataclass(frozen=True)
+class _Step:
+    segment_id: str
+    mask: np.ndarray
+    box: Extent
+    adds: bool
+    voxels: int
+
+
+def _steps(change: Change, segmentation: Any, volume: Any) -> list[_Step]:
+    present = read_segment(segmentation, change.segment_id, volume)[box_slices(change.box)] != 0
+    wanted = change.wanted != 0
+    differs = present != wanted
+    if change.editable is not None:
+        differs &= change.editable
+    result = []
+    for mask, adds in ((differs & wanted, True), (differs & present, False)):
+        tight = bounding_extent(mask)
+        if tight is None:
+            continue
+        box = shifted(tight, (change.box[0], change.box[2], change.box[4]))
+        cropped = mask[box_slices(tight)]
+        result.append(_Step(change.segment_id, cropped, box, adds, int(np.count_nonzero(cropped))))
+    return result
+
+
+def _modifier(step: _Step, segmentation: Any, volume: Any) -> Any | None:
+    """The mask on the lattice that the segmentation is edited in, cropped to its own box; None if nothing is left."""
+    text = slicer.vtkSlicerSegmentEditorLogic.GetReferenceImageGeometryStringFromSegmentation(
+        segmentation.GetSegmentation()
+    )
+    lattice = slicer.vtkOrientedImageData()
+    slicer.vtkSegmentationConverter.DeserializeImageGeometry(text, lattice, False)
+    lattice_matrix = image_to_world(lattice)
+    to_volume = lattice_to_volume(segmentation, lattice_matrix, volume)
+    to_lattice = np.linalg.inv(to_volume)
+    offset = integer_offset(to_lattice, grid_size(volume))
+    mask = step.mask.astype(np.uint8)
+    if offset is not None:
+        return oriented_image(mask, shifted(step.box, offset), lattice_matrix)
+    # Another lattice (other spacing, or the nodes are under different transforms): nearest voxel, in the part of the
+    # lattice that the box covers.
+    source = oriented_image(mask, step.box, np.eye(4))
+    sampled = resample(source, covered(step.box, to_lattice), to_volume)
+    tight = bounding_extent(image_array(sampled))
+    if tight is None:
+        return None
+    start = sampled.GetExtent()
+    return oriented_image(
+        image_array(sampled)[box_slices(tight)], shifted(tight, (start[0], start[2], start[4])), lattice_matrix
+    )

@@ -1,0 +1,293 @@
+"""Which slices the user marked, told apart from slices that a result filled.
+
+After a result is applied a segment holds both. What the segment then looked like is remembered as one checksum per
+slice and axis in a tag of the segment, so it is undone, saved and copied with the segment. A slice counts as marked when
+it was marked at that time or has changed since: painting on a predicted slice makes it the user's.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.geometry import AXES, array_axis, slice_spacing
+from ..segmentation import find_marked_slices
+from .segments import Part, lattice_to_volume, read_part, read_tag, segment_name
+from .volumes import geometry_of, grid_size
+
+#: Tag of a segment that holds the record.
+RECORD_TAG = "UniverSeg.Result"
+#: Attribute of a segmentation node: marked slices that the user switched off, as "k:12,30".
+UNUSED_ATTRIBUTE = "UniverSeg.Unused"
+
+# Of the sets of slices that an edit touched, the smallest tells the orientation that it was drawn in; sets within this
+# factor of it are as likely, and then the orientation of the support set stands.
+_SAME_ORIENTATION = 3
+
+
+@dataclass(frozen=True)
+class MarkedSlice:
+    """One slice that the user marked.
+
+    Attributes:
+        axis: "i", "j" or "k".
+        index: Slice number along the axis, from 0.
+        area_mm2: Marked area of all segments of the run; 0 where a prediction was erased.
+        segment_ids: The segments that are marked there.
+        used: False when the user switched the slice off.
+    """
+
+    axis: str
+    index: int
+    area_mm2: float
+    segment_ids: tuple[str, ...]
+    used: bool = True
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a segment looked like when a result was applied.
+
+    Attributes:
+        axis: Axis of the run.
+        grid: Checksum of the grid that the slices belong to.
+        marked: The marked slices along ``axis`` at that time.
+        digests: Per axis, slice index to checksum of its content; slices that are not named were empty.
+    """
+
+    axis: str
+    grid: int
+    marked: tuple[int, ...]
+    digests: dict[str, dict[int, int]]
+
+    def to_text(self) -> str:
+        """One line without the separators of segment tags."""
+        fields = [self.axis, str(self.grid), ",".join(map(str, self.marked))]
+        for axis in AXES:
+            items = sorted(self.digests[axis].items())
+            fields.append(base64.b64encode(np.array(items, "<u4").tobytes()).decode())
+        return ";".join(fields)
+
+    @classmethod
+    def from_text(cls, text: str) -> Record | None:
+        """The record of a tag; None where the text is not one (hand-edited, or of a later version)."""
+        try:
+            axis, grid, marked, *packed = text.split(";")
+            tables = [np.frombuffer(base64.b64decode(part, validate=True), "<u4").reshape(-1, 2) for part in packed]
+            digests = {
+                name: {int(index): int(digest) for index, digest in table}
+                for name, table in zip(AXES, tables, strict=True)
+            }
+            numbers = tuple(int(number) for number in marked.split(",") if number)
+            return cls(axis, int(grid), numbers, digests) if axis in AXES else None
+        except ValueError:
+            return None
+
+
+def marked_slices(
+    segmentation: Any, chosen: list[str], volume: Any, axis: str = "auto", *, skip_empty: bool = True
+) -> list[MarkedSlice]:
+    """The slices that the user marked, in order, all along one axis.
+
+    A slice that is marked for one of the chosen segments counts as marked for all of them.
+
+    Args:
+        segmentation: The segmentation node.
+        chosen: Ids of the segments of the run.
+        volume: The volume node whose slices are meant.
+        axis: "i", "j", "k", or "auto": the one the marks were drawn in.
+        skip_empty: Leave segments without any mark out; otherwise they are an error.
+
+    Raises:
+        InputError: Nothing is marked; an empty segment with ``skip_empty`` False; marks in two orientations.
+    """
+    found: dict[str, tuple[str, set[int]]] = {}
+    parts: dict[str, Part] = {}
+    undecided: dict[str, InputError] = {}
+    for segment_id in chosen:
+        part = read_part(segmentation, segment_id, volume)
+        if part is None:
+            if not skip_empty:
+                name = segment_name(segmentation, segment_id)
+                raise InputError(
+                    f"The segment '{name}' is empty: mark it on at least one slice of '{volume.GetName()}'."
+                )
+            continue
+        parts[segment_id] = part
+        try:
+            found[segment_id] = _marks_of(segmentation, segment_id, part, volume, axis)
+        except InputError as error:
+            undecided[segment_id] = error
+    axes = sorted({each for each, _ in found.values()})
+    if len(axes) > 1:
+        raise InputError(_two_orientations(segmentation, found))
+    for segment_id, error in undecided.items():
+        if not axes:
+            raise error
+        found[segment_id] = _marks_of(segmentation, segment_id, parts[segment_id], volume, axes[0])
+    if not any(indices for _, indices in found.values()):
+        raise InputError(_nothing_marked(segmentation, chosen, parts, volume))
+    return _rows(segmentation, parts, {key: indices for key, (_, indices) in found.items()}, axes[0], volume)
+
+
+def remember_result(segmentation: Any, chosen: Iterable[str], volume: Any, axis: str, marked: Iterable[int]) -> None:
+    """Record what the segments hold now; from here on every slice along ``axis`` but ``marked`` is a prediction."""
+    for segment_id in chosen:
+        segment = segmentation.GetSegmentation().GetSegment(segment_id)
+        if segment is None:
+            continue
+        part = read_part(segmentation, segment_id, volume)
+        digests = {name: slice_digests(part, name) for name in AXES}
+        record = Record(axis, _grid_digest(segmentation, volume), tuple(sorted(set(marked))), digests)
+        segment.SetTag(RECORD_TAG, record.to_text())
+
+
+def forget_mark(segmentation: Any, chosen: Iterable[str], volume: Any, row: MarkedSlice) -> None:
+    """Take a slice off the marks: its content stays but counts as a prediction, and the next result replaces it."""
+    for segment_id in chosen:
+        part = read_part(segmentation, segment_id, volume)
+        if part is None:
+            continue
+        _, indices = _marks_of(segmentation, segment_id, part, volume, row.axis)
+        remember_result(segmentation, [segment_id], volume, row.axis, indices - {row.index})
+    set_used(segmentation, row.axis, row.index, True)
+
+
+def set_used(segmentation: Any, axis: str, index: int, used: bool) -> None:
+    """Switch a marked slice on or off as an example; it is the user's either way and is never overwritten."""
+    numbers = unused_slices(segmentation, axis)
+    numbers = numbers - {index} if used else numbers | {index}
+    others = {name: unused_slices(segmentation, name) for name in AXES if name != axis}
+    entries = {**others, axis: numbers}
+    text = ";".join(
+        f"{name}:{','.join(map(str, sorted(values)))}" for name, values in sorted(entries.items()) if values
+    )
+    segmentation.SetAttribute(UNUSED_ATTRIBUTE, text or None)
+
+
+def unused_slices(segmentation: Any, axis: str) -> set[int]:
+    """The slices along ``axis`` that are switched off."""
+    for entry in (segmentation.GetAttribute(UNUSED_ATTRIBUTE) or "").split(";"):
+        name, _, numbers = entry.partition(":")
+        if name == axis:
+            return {int(number) for number in numbers.split(",") if number.isdigit()}
+    return set()
+
+
+def slice_digests(part: Part | None, axis: str) -> dict[int, int]:
+    """Slice index along ``axis`` to a checksum of where its voxels are, for every slice that is not empty."""
+    if part is None:
+        return {}
+    number = AXES.index(axis)
+    rows_axis, cols_axis = (name for name in reversed(range(3)) if name != number)
+    row_start, col_start = part.extent[2 * rows_axis], part.extent[2 * cols_axis]
+    result = {}
+    for position, pixels in enumerate(np.moveaxis(part.array, array_axis(axis), 0) != 0):
+        rows, cols = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+        if rows.size == 0:
+            continue
+        box = np.array([rows[0] + row_start, rows[-1] + row_start, cols[0] + col_start, cols[-1] + col_start], "<i4")
+        tight = pixels[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        result[part.extent[2 * number] + position] = zlib.crc32(np.packbits(tight).tobytes(), zlib.crc32(box.tobytes()))
+    return result
+
+
+def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis: str) -> tuple[str, set[int]]:
+    """The axis and the marked slices of one segment."""
+    record = _record_of(segmentation, segment_id, volume)
+    if record is None:
+        if axis != "auto":
+            return axis, set(_filled(part, axis))
+        try:
+            marked = find_marked_slices(part.array)
+        except InputError as error:
+            raise InputError(f"Segment '{segment_name(segmentation, segment_id)}': {error}") from None
+        start = part.extent[2 * AXES.index(marked.axis)]
+        return marked.axis, {start + int(index) for index in marked.indices}
+    changed = {name: _changed(part, record, name) for name in AXES}
+    fewest = min(AXES, key=lambda name: len(changed[name]))
+    if axis == "auto" and len(changed[fewest]) * _SAME_ORIENTATION < len(changed[record.axis]):
+        raise InputError(
+            f"The segment '{segment_name(segmentation, segment_id)}' was marked along the {record.axis.upper()} axis and "
+            f"then changed along the {fewest.upper()} axis: mark in one orientation, or choose the axis."
+        )
+    chosen = record.axis if axis == "auto" else axis
+    if chosen != record.axis:
+        return chosen, changed[chosen]
+    return chosen, (set(record.marked) & set(_filled(part, chosen))) | changed[chosen]
+
+
+def _changed(part: Part, record: Record, axis: str) -> set[int]:
+    now, then = slice_digests(part, axis), record.digests[axis]
+    return {index for index in now.keys() | then.keys() if now.get(index) != then.get(index)}
+
+
+def _filled(part: Part, axis: str) -> list[int]:
+    number = AXES.index(axis)
+    others = tuple(other for other in range(3) if other != array_axis(axis))
+    return [part.extent[2 * number] + int(index) for index in np.flatnonzero(part.array.any(axis=others))]
+
+
+def _record_of(segmentation: Any, segment_id: str, volume: Any) -> Record | None:
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    record = Record.from_text(read_tag(segment, RECORD_TAG))
+    # Another volume, or the nodes were moved against each other: the slice numbers mean nothing any more.
+    return record if record is not None and record.grid == _grid_digest(segmentation, volume) else None
+
+
+def _grid_digest(segmentation: Any, volume: Any) -> int:
+    matrix = np.rint(lattice_to_volume(segmentation, np.eye(4), volume) * 1000).astype("<i8")
+    return zlib.crc32(matrix.tobytes(), zlib.crc32(np.array(grid_size(volume), "<i4").tobytes()))
+
+
+def _rows(
+    segmentation: Any, parts: dict[str, Part], marked: dict[str, set[int]], axis: str, volume: Any
+) -> list[MarkedSlice]:
+    row_mm, col_mm = slice_spacing(geometry_of(volume), axis)
+    unused = unused_slices(segmentation, axis)
+    number = AXES.index(axis)
+    others = tuple(other for other in range(3) if other != array_axis(axis))
+    counts = {key: np.count_nonzero(part.array, axis=others) for key, part in parts.items()}
+    rows = []
+    for index in sorted(set().union(*marked.values())):
+        voxels = {}
+        for key, part in parts.items():
+            position = index - part.extent[2 * number]
+            if 0 <= position < len(counts[key]) and counts[key][position]:
+                voxels[key] = int(counts[key][position])
+        area = sum(voxels.values()) * row_mm * col_mm
+        rows.append(MarkedSlice(axis, index, area, tuple(voxels), index not in unused))
+    return rows
+
+
+def _two_orientations(segmentation: Any, found: dict[str, tuple[str, set[int]]]) -> str:
+    first: dict[str, str] = {}
+    for segment_id, (axis, _) in found.items():
+        first.setdefault(axis, segment_name(segmentation, segment_id))
+    described = " and ".join(f"'{name}' along the {axis.upper()} axis" for axis, name in first.items())
+    return f"The segments are marked in two orientations ({described}): mark them in one, or run them one by one."
+
+
+def _nothing_marked(segmentation: Any, chosen: list[str], parts: dict[str, Part], volume: Any) -> str:
+    names = ", ".join(f"'{segment_name(segmentation, each)}'" for each in chosen)
+    segment = "segment" if len(chosen) == 1 else "segments"
+    if parts:
+        return f"No slice of the {segment} {names} is marked by hand: paint on a slice, or use a saved support set."
+    if any(_has_voxels(segmentation, each) for each in chosen):
+        return (
+            f"The marks of {segment} {names} lie outside the volume '{volume.GetName()}': "
+            "choose the volume they were drawn on, or check the transforms of both."
+        )
+    return f"The {segment} {names} {'is' if len(chosen) == 1 else 'are'} empty: mark the structure on a few slices."
+
+
+def _has_voxels(segmentation: Any, segment_id: str) -> bool:
+    bounds = [0.0] * 6
+    segmentation.GetSegmentation().GetSegment(segment_id).GetBounds(bounds)
+    return all(bounds[2 * axis] < bounds[2 * axis + 1] for axis in range(3))

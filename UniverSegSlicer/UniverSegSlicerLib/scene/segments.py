@@ -1,0 +1,289 @@
+"""Segments of a segmentation node as arrays on a volume's grid, and what surrounds them in the scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from ..errors import InputError
+from .transforms import between_nodes, integer_offset, to_numpy, to_vtk
+from .volumes import grid_size, ijk_to_ras
+
+#: Box of voxels (i_first, i_last, j_first, j_last, k_first, k_last), ends included: VTK's extent.
+Extent = tuple[int, int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """What the panel shows of a segment; ``colour`` is (r, g, b) in [0, 1]."""
+
+    segment_id: str
+    name: str
+    colour: tuple[float, float, float]
+    visible: bool
+    completed: bool
+
+
+def segment_infos(segmentation: Any) -> list[SegmentInfo]:
+    """All segments of a segmentation node in their order."""
+    return [_info(segmentation, segment_id) for segment_id in segment_ids(segmentation)]
+
+
+def segment_ids(segmentation: Any) -> list[str]:
+    """The ids of all segments of a segmentation node in their order."""
+    return list(segmentation.GetSegmentation().GetSegmentIDs())
+
+
+def segment_name(segmentation: Any, segment_id: str) -> str:
+    """The name of a segment, or its id when it is gone."""
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    return str(segment.GetName()) if segment is not None else segment_id
+
+
+def read_tag(segment: Any, name: str) -> str:
+    """A tag of a ``vtkSegment``, "" when it has none."""
+    value = vtk.reference("")
+    segment.GetTag(name, value)
+    return str(value.get())
+
+
+def check_segmentation(segmentation: Any) -> None:
+    """Refuse, in words, a segmentation without segments or without a label map that can be edited.
+
+    Raises:
+        InputError: No node, no segment, or a segmentation that is only a closed surface.
+    """
+    if segmentation is None:
+        raise InputError("No segmentation is selected: create one and mark the structure on a few slices.")
+    name = segmentation.GetName()
+    if not segmentation.IsA("vtkMRMLSegmentationNode"):
+        raise InputError(f"'{name}' is a {segmentation.GetClassName()}, not a segmentation.")
+    if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
+        raise InputError(f"The segmentation '{name}' has no segment: add one and mark it on a few slices.")
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if segmentation.GetSegmentation().GetSourceRepresentationName() != binary:
+        raise InputError(
+            f"The segmentation '{name}' is a closed surface without a label map: convert its source representation "
+            "to binary label map in the Segmentations module, then try again."
+        )
+
+
+def choose_segments(segmentation: Any, wanted: list[str] | None) -> list[str]:
+    """The segments that a run may change: ``wanted``, or every visible one that is not marked as completed.
+
+    Raises:
+        InputError: An id that does not exist; a hidden or completed segment among ``wanted``; none left.
+    """
+    check_segmentation(segmentation)
+    infos = {info.segment_id: info for info in segment_infos(segmentation)}
+    if wanted is None:
+        chosen = [info.segment_id for info in infos.values() if info.visible and not info.completed]
+        if not chosen:
+            raise InputError(
+                f"Every segment of '{segmentation.GetName()}' is hidden or marked as completed: "
+                "show one (eye icon) or set its status to in progress."
+            )
+        return chosen
+    for segment_id in wanted:
+        if segment_id not in infos:
+            raise InputError(f"There is no segment '{segment_id}' in '{segmentation.GetName()}'.")
+        info = infos[segment_id]
+        if not info.visible:
+            raise InputError(f"The segment '{info.name}' is hidden: show it (eye icon) or choose another one.")
+        if info.completed:
+            raise InputError(
+                f"The segment '{info.name}' is locked as completed: set its status to in progress to have it changed."
+            )
+    return list(dict.fromkeys(wanted))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of the volume's grid: ``array`` (K, J, I) over ``extent``; nothing is set outside it."""
+
+    extent: Extent
+    array: np.ndarray
+
+
+def read_part(segmentation: Any, segment_id: str, volume: Any) -> Part | None:
+    """One segment on the grid of ``volume`` as a box of 0 and 1 (uint8), or None when it has no voxel there.
+
+    The same lattice is copied voxel for voxel; any other (oblique, other spacing, a linear transform between the two
+    nodes) is sampled at the nearest voxel. What lies outside the volume is left out.
+
+    Raises:
+        InputError: The segment has no label map, or a non-linear transform lies between the nodes.
+    """
+    size = grid_size(volume)
+    labelmap = labelmap_of(segmentation, segment_id)
+    extent = labelmap.GetExtent()
+    if _is_empty(extent):
+        return None
+    value = segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    matrix = lattice_to_volume(segmentation, image_to_world(labelmap), volume)
+    offset = integer_offset(matrix, size)
+    binary = (image_array(labelmap) == value).astype(np.uint8)
+    if offset is not None:
+        return _cropped(binary, shifted(extent, offset), size)
+    sampled = resample(oriented_image(binary, extent, matrix), covered(extent, matrix), np.eye(4))
+    return _cropped(image_array(sampled), sampled.GetExtent(), size)
+
+
+def read_segment(segmentation: Any, segment_id: str, volume: Any) -> np.ndarray:
+    """One segment on the whole grid of ``volume``: uint8 (K, J, I) of 0 and 1. See :func:`read_part`."""
+    result = np.zeros(grid_size(volume)[::-1], np.uint8)
+    part = read_part(segmentation, segment_id, volume)
+    if part is not None:
+        result[box_slices(part.extent)] = part.array
+    return result
+
+
+def read_labels(segmentation: Any, chosen: list[str], volume: Any) -> np.ndarray:
+    """Several segments as one label map (K, J, I): value n + 1 for ``chosen[n]``; the later one wins an overlap.
+
+    Unsigned 8 bit up to 255 segments, 16 bit above.
+    """
+    labels = np.zeros(grid_size(volume)[::-1], np.uint8 if len(chosen) < 256 else np.uint16)
+    for value, segment_id in enumerate(chosen, start=1):
+        part = read_part(segmentation, segment_id, volume)
+        if part is not None:
+            labels[box_slices(part.extent)][part.array > 0] = value
+    return labels
+
+
+def labelmap_of(segmentation: Any, segment_id: str) -> Any:
+    """The (possibly shared) oriented image of a segment.
+
+    Raises:
+        InputError: The segment is gone or has no label map.
+    """
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    if segment is None:
+        raise InputError(f"The segment '{segment_id}' of '{segmentation.GetName()}' was deleted.")
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    labelmap = segment.GetRepresentation(binary)
+    if labelmap is None:
+        raise InputError(f"The segment '{segment.GetName()}' has no label map: paint in it or convert it first.")
+    return labelmap
+
+
+def lattice_to_volume(segmentation: Any, lattice: np.ndarray, volume: Any) -> np.ndarray:
+    """The (4, 4) matrix from the indices of a lattice in the segmentation's local RAS to the volume's voxel indices."""
+    return np.linalg.inv(ijk_to_ras(volume)) @ between_nodes(segmentation, volume) @ lattice
+
+
+def oriented_image(array: np.ndarray, extent: Extent, image_to_world: np.ndarray) -> Any:
+    """A ``vtkOrientedImageData`` that owns a copy of ``array`` (K, J, I) over ``extent``."""
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(extent)
+    scalars = numpy_to_vtk(np.ascontiguousarray(array).reshape(-1), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    image.SetImageToWorldMatrix(to_vtk(image_to_world))
+    return image
+
+
+def image_to_world(image: Any) -> np.ndarray:
+    """The (4, 4) matrix from the indices of an oriented image to the RAS it lives in."""
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return to_numpy(matrix)
+
+
+def image_array(image: Any) -> np.ndarray:
+    """The voxels (K, J, I) of an oriented image: a view."""
+    extent = image.GetExtent()
+    shape = (extent[5] - extent[4] + 1, extent[3] - extent[2] + 1, extent[1] - extent[0] + 1)
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
+
+
+def resample(image: Any, extent: Extent, image_to_world: np.ndarray) -> Any:
+    """``image`` at the nearest voxel of another lattice over ``extent``."""
+    reference = slicer.vtkOrientedImageData()
+    reference.SetExtent(extent)
+    reference.SetImageToWorldMatrix(to_vtk(image_to_world))
+    result = slicer.vtkOrientedImageData()
+    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(image, reference, result, False)
+    return result
+
+
+def covered(extent: Extent, matrix: np.ndarray) -> Extent:
+    """The extent that the voxels of ``extent`` reach when ``matrix`` (4, 4) maps their indices to another lattice."""
+    # Half a voxel on all sides: a voxel reaches beyond its centre.
+    ranges = [(extent[2 * axis] - 0.5, extent[2 * axis + 1] + 0.5) for axis in range(3)]
+    corners = np.array([[i, j, k] for i in ranges[0] for j in ranges[1] for k in ranges[2]])
+    moved = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    low, high = np.floor(moved.min(axis=0)).astype(int), np.ceil(moved.max(axis=0)).astype(int)
+    return (int(low[0]), int(high[0]), int(low[1]), int(high[1]), int(low[2]), int(high[2]))
+
+
+def whole_extent(size: tuple[int, int, int]) -> Extent:
+    """The extent of a grid of ``size`` (I, J, K) that starts at 0."""
+    return (0, size[0] - 1, 0, size[1] - 1, 0, size[2] - 1)
+
+
+def shifted(extent: Extent, offset: tuple[int, int, int]) -> Extent:
+    """``extent`` moved by ``offset`` (I, J, K)."""
+    i, j, k = offset
+    return (extent[0] + i, extent[1] + i, extent[2] + j, extent[3] + j, extent[4] + k, extent[5] + k)
+
+
+def intersection(first: Extent, second: Extent) -> Extent | None:
+    """The common box of two extents, or None."""
+    low = [max(first[2 * axis], second[2 * axis]) for axis in range(3)]
+    high = [min(first[2 * axis + 1], second[2 * axis + 1]) for axis in range(3)]
+    if any(a > b for a, b in zip(low, high, strict=True)):
+        return None
+    return (low[0], high[0], low[1], high[1], low[2], high[2])
+
+
+def box_slices(extent: Extent) -> tuple[slice, slice, slice]:
+    """The extent as slices of an array (K, J, I)."""
+    return slice(extent[4], extent[5] + 1), slice(extent[2], extent[3] + 1), slice(extent[0], extent[1] + 1)
+
+
+def bounding_extent(mask: np.ndarray) -> Extent | None:
+    """The smallest extent that holds every non-zero voxel of ``mask`` (K, J, I), or None when there is none."""
+    extent: list[int] = []
+    for axis in (2, 1, 0):
+        others = tuple(other for other in range(3) if other != axis)
+        hits = np.flatnonzero(mask.any(axis=others))
+        if hits.size == 0:
+            return None
+        extent += [int(hits[0]), int(hits[-1])]
+    return (extent[0], extent[1], extent[2], extent[3], extent[4], extent[5])
+
+
+def _cropped(array: np.ndarray, extent: Extent, size: tuple[int, int, int]) -> Part | None:
+    """The set voxels of ``array`` over ``extent`` that lie on a grid of ``size``, as a tight box."""
+    inside = intersection(extent, whole_extent(size))
+    if inside is None:
+        return None
+    start = (extent[0], extent[2], extent[4])
+    array = array[box_slices(shifted(inside, (-start[0], -start[1], -start[2])))]
+    tight = bounding_extent(array)
+    if tight is None:
+        return None
+    return Part(shifted(tight, (inside[0], inside[2], inside[4])), array[box_slices(tight)])
+
+
+def _is_empty(extent: Extent) -> bool:
+    return extent[0] > extent[1] or extent[2] > extent[3] or extent[4] > extent[5]
+
+
+def _info(segmentation: Any, segment_id: str) -> SegmentInfo:
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    display = segmentation.GetDisplayNode()
+    status = slicer.vtkSlicerSegmentationsModuleLogic.GetSegmentStatus(segment)
+    colour = segment.GetColor()
+    return SegmentInfo(
+        segment_id=segment_id,
+        name=str(segment.GetName()),
+        colour=(float(colour[0]), float(colour[1]), float(colour[2])),
+        visible=display is None or bool(display.GetSegmentVisibility(segment_id)),
+        completed=status == slicer.vtkSlicerSegmentationsModuleLogic.Completed,
+    )
