@@ -69,15 +69,6 @@ class Box:
         """Whether the other box lies within this one."""
         return self.union(other) == self
 
-    def clipped(self, shape: tuple[int, int]) -> Box:
-        """The part within a slice of ``shape`` (rows, cols)."""
-        return Box(
-            min(self.row_start, shape[0] - 1),
-            min(self.row_stop, shape[0]),
-            min(self.col_start, shape[1] - 1),
-            min(self.col_stop, shape[1]),
-        )
-
     def grown(self, margin_mm: float, spacing: tuple[float, float], shape: tuple[int, int]) -> Box:
         """The box with a margin on all sides, clipped to the slice.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +21,15 @@ from .writing import replacing
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 _LARGEST_LABEL = np.iinfo(np.uint16).max
+_STDERR = 2
 _stderr_lock = threading.Lock()
 
 
 def read_volume(path: str | Path) -> Volume:
     """Read a scalar volume: a NIfTI, NRRD, MHA or MHD file, a DICOM file, or a folder with one DICOM series.
 
-    A 2D image becomes a volume of one slice. Spacing, origin and direction are kept exactly.
+    A 2D image becomes a volume of one slice. Spacing, origin and direction are kept exactly. Single NaN and infinite
+    voxels are kept, but in NIfTI, whose library reads them as 0.
 
     Raises:
         InputError: Missing or unreadable path, not an image, empty or truncated file, more than three dimensions,
@@ -64,7 +65,7 @@ def as_labels(array: np.ndarray) -> np.ndarray:
         raise InputError(f"it holds {values.dtype} values; labels are whole numbers from 0 to {_LARGEST_LABEL}.")
     if values.dtype in (np.bool_, np.uint8, np.uint16) or not values.size:
         return values.astype(np.uint16, copy=False)
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= _LARGEST_LABEL):  # also where one of them is NaN
         wrong = high if low >= 0 else low
         raise InputError(f"it holds the value {wrong}; labels are whole numbers from 0 to {_LARGEST_LABEL}.")
@@ -107,8 +108,8 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
     with replacing(path, ending) as beside, _quiet_stderr():
         sitk.WriteImage(image, str(beside), useCompression=True)
         # ITK does not notice a full disk in every format; what cannot be read back was not written.
-        written = _load(beside)
-        if not np.array_equal(sitk.GetArrayViewFromImage(written), voxels, equal_nan=voxels.dtype.kind == "f"):
+        back = _load(beside)  # a view of its voxels does not keep it alive
+        if not _same_where_finite(sitk.GetArrayViewFromImage(back), voxels):
             raise OSError("what was read back is not what was written; is the disk full?")
 
 
@@ -171,6 +172,13 @@ def _read(path: Path) -> Volume:
         raise InputError(f"{path} cannot be used: {error}") from error
 
 
+def _same_where_finite(read: np.ndarray, written: np.ndarray) -> bool:
+    # NIfTI's library reads NaN and infinity as 0.
+    if written.dtype.kind != "f":
+        return np.array_equal(read, written)
+    return read.shape == written.shape and bool(np.all((read == written) | ~np.isfinite(written)))
+
+
 def _load(path: Path) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -206,19 +214,17 @@ def _quiet_stderr() -> Iterator[None]:
 
     They write to the file descriptor, past Python, so that is what is turned away for the moment.
     """
-    try:
-        descriptor = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # Slicer's and notebooks' stderr have none
-        yield
-        return
     with _stderr_lock:
-        sys.stderr.flush()
-        kept = os.dup(descriptor)
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # a program without a terminal may have none
+            yield
+            return
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, descriptor)
+        os.dup2(nowhere, _STDERR)
         os.close(nowhere)
         try:
             yield
         finally:
-            os.dup2(kept, descriptor)
+            os.dup2(kept, _STDERR)
             os.close(kept)

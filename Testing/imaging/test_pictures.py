@@ -1,0 +1,122 @@
+"""2D images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.imaging.pictures import read_label_picture, read_picture, write_array, write_picture
+
+GREY = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.tif", "p.tiff", "p.npy"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_pictures_are_read_exactly(tmp_path: Path, name: str, dtype: type) -> None:
+    pixels = GREY.astype(dtype) * (1 if dtype == np.uint8 else 200)
+    path = tmp_path / name
+    if name.endswith("npy"):
+        write_array(path, pixels)
+    elif name.endswith("png"):
+        write_picture(path, pixels)
+    else:
+        tifffile.imwrite(path, pixels)
+    np.testing.assert_array_equal(read_picture(path), pixels)
+    np.testing.assert_array_equal(read_label_picture(path), pixels)
+
+
+def test_float_pictures_are_read_exactly(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).normal(size=(9, 8)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "p.tif", pixels)
+    np.save(tmp_path / "p.npy", pixels)
+    np.testing.assert_array_equal(read_picture(tmp_path / "p.tif"), pixels)
+    np.testing.assert_array_equal(read_picture(tmp_path / "p.npy"), pixels)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
+def test_colour_becomes_luma(tmp_path: Path, mode: str) -> None:
+    colour = np.stack([GREY, GREY // 2, GREY // 3], axis=-1)
+    image = Image.fromarray(colour).convert(mode)
+    path = tmp_path / ("p.jpg" if mode == "CMYK" else "p.png")
+    image.save(path)
+    pixels = read_picture(path)
+    assert pixels.shape == GREY.shape
+    if mode != "CMYK":
+        np.testing.assert_allclose(pixels, np.asarray(Image.fromarray(colour).convert("L")), atol=1)
+
+
+def test_jpeg_is_read(tmp_path: Path) -> None:
+    smooth = np.tile(np.arange(0, 240, 8, dtype=np.uint8), (20, 1))
+    Image.fromarray(smooth).save(tmp_path / "p.jpeg", quality=95)
+    np.testing.assert_allclose(read_picture(tmp_path / "p.jpeg"), smooth, atol=4)
+
+
+def test_label_pictures_give_indices(tmp_path: Path) -> None:
+    labels = (GREY % 4).astype(np.uint8)
+    palette = Image.fromarray(labels, mode="P") if hasattr(Image, "mode") else Image.fromarray(labels).convert("P")
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    palette.putdata(labels.ravel().tolist())
+    palette.save(tmp_path / "l.png")
+    np.testing.assert_array_equal(read_label_picture(tmp_path / "l.png"), labels)
+    Image.fromarray(np.repeat(labels[..., None], 3, axis=-1)).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_label_picture(tmp_path / "grey.png"), labels)
+    Image.fromarray(labels > 1).save(tmp_path / "bits.png")
+    np.testing.assert_array_equal(read_label_picture(tmp_path / "bits.png"), labels > 1)
+
+
+def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
+    for name in ("p.png", "p.jpg", "p.tif", "p.npy"):
+        (tmp_path / name).write_bytes(b"no picture at all" * 9)
+        with pytest.raises(InputError, match="is not an image that can be read"):
+            read_picture(tmp_path / name)
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match="is empty"):
+            read_picture(tmp_path / name)
+    with pytest.raises(InputError, match="No such file"):
+        read_picture(tmp_path / "none.png")
+    with pytest.raises(InputError, match="pictures end with"):
+        read_picture(tmp_path / "none.gif")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match="is not an image"):
+        read_picture(tmp_path / "objects.npy")
+    np.save(tmp_path / "deep.npy", np.zeros((2, 3, 4, 5)))
+    with pytest.raises(InputError, match="shape"):
+        read_picture(tmp_path / "deep.npy")
+    np.save(tmp_path / "nan.npy", np.full((3, 4), np.nan))
+    with pytest.raises(InputError, match="NaN"):
+        read_picture(tmp_path / "nan.npy")
+    tifffile.imwrite(tmp_path / "pages.tif", np.zeros((9, 20, 30), np.uint8))
+    with pytest.raises(InputError, match="shape"):
+        read_picture(tmp_path / "pages.tif")
+
+
+def test_truncated_pictures(tmp_path: Path) -> None:
+    write_picture(tmp_path / "p.png", GREY)
+    tifffile.imwrite(tmp_path / "p.tif", GREY)
+    for name in ("p.png", "p.tif"):
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+        with pytest.raises(InputError, match="is not an image that can be read"):
+            read_picture(tmp_path / name)
+
+
+def test_colour_label_pictures_are_refused(tmp_path: Path) -> None:
+    write_picture(tmp_path / "l.png", np.dstack([GREY, GREY, 255 - GREY]))
+    with pytest.raises(InputError, match="colour"):
+        read_label_picture(tmp_path / "l.png")
+    np.save(tmp_path / "half.npy", np.full((3, 4), 0.5))
+    with pytest.raises(InputError, match=r"0\.5"):
+        read_label_picture(tmp_path / "half.npy")
+
+
+def test_only_png_of_bytes_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.png"):
+        write_picture(tmp_path / "p.jpg", GREY)
+    with pytest.raises(InputError, match="float64"):
+        write_picture(tmp_path / "p.png", GREY / 255)
+    assert not list(tmp_path.iterdir())
