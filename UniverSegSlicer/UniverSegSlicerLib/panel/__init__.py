@@ -1,1 +1,1 @@
-"""To be filled: the room `panel`."""
+"""The panel: widgets of the Slicer module. The only room that knows Qt; it asks ``scene`` for everything else."""
