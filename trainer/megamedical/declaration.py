@@ -122,6 +122,7 @@ class Group:
     pair_on: tuple[str, ...] | None = None
     subject_from: tuple[str, ...] = ("subject",)
     official_split: Mapping[str, str] = field(default_factory=dict)
+    alternative_to: str = ""
     notes: tuple[str, ...] = ()
 
     def modality_of(self, channel: str | None) -> str | None:
@@ -168,7 +169,8 @@ class Declaration:
     @property
     def task_count(self) -> int:
         """Tasks that the declaration promises for one way of slicing: groups × modalities × axes × labels."""
-        return sum(len(g.modalities) * len(g.axes) * len(g.label.labels) for g in self.groups)
+        groups = [group for group in self.groups if not group.alternative_to]
+        return sum(len(g.modalities) * len(g.axes) * len(g.label.labels) for g in groups)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -218,6 +220,9 @@ def parse_declaration(data: Any, source: str = "declaration") -> Declaration:
     names = [group.name for group in declaration.groups]
     if len(set(names)) != len(names):
         raise InputError(f"{source}: two groups have the same name: {sorted(names)}")
+    for group in declaration.groups:
+        if group.alternative_to and group.alternative_to not in names:
+            raise InputError(f"{source}: group {group.name!r}: alternative_to {group.alternative_to!r} is no group")
     return declaration
 
 
@@ -290,6 +295,7 @@ def _parse_group(data: Mapping[str, Any]) -> Group:
         pair_on=tuple(data["pair_on"]) if "pair_on" in data else None,
         subject_from=tuple(data.get("subject_from", ("subject",))),
         official_split=data.get("official_split", {}),
+        alternative_to=data.get("alternative_to", ""),
         notes=tuple(data.get("notes", ())),
     )
 
