@@ -27,7 +27,6 @@ class World:
         self.application.SetMRMLScene(self.scene)
         self.logics = []
         for kind in (
-            slicer.vtkSlicerTerminologiesModuleLogic,
             slicer.vtkSlicerSegmentationsModuleLogic,
             slicer.vtkSlicerVolumesLogic,
             slicer.vtkSlicerTransformLogic,

@@ -28,6 +28,12 @@ def place_beside(scene: Any, node: Any, volume: Any) -> None:
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     if hierarchy is None:
         return
-    item, volume_item = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(volume)
-    if item and volume_item:
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(volume_item))
+    volume_item = hierarchy.GetItemByDataNode(volume)
+    if not volume_item:
+        return
+    parent = hierarchy.GetItemParent(volume_item)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, parent)
+    else:
+        hierarchy.CreateItem(parent, node)

@@ -151,8 +151,17 @@ class SegmentWriter:
             return
         # The mask "outside all other segments" is made for the selected segment.
         self._logic.SetCurrentSegmentID(step.segment_id)
+        node = self._logic.GetSegmentEditorNode()
         mode = self._logic.ModificationModeAdd if step.adds else self._logic.ModificationModeRemove
+        mask_mode = node.GetMaskMode()
+        if not step.adds and mask_mode == slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment:
+            # Erasing inside one segment is special in Slicer: it erases beyond that segment too and gives it what was
+            # erased. A result may do neither, so its mask is applied here.
+            self._logic.UpdateMaskLabelmap()
+            slicer.vtkOrientedImageDataResample.ApplyImageMask(image, self._logic.GetMaskLabelmap(), 0, True)
+            node.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere)
         self._logic.ModifySegmentByLabelmap(segmentation, step.segment_id, image, mode, image.GetExtent(), True, False)
+        node.SetMaskMode(mask_mode)
 
 
 @dataclass(frozen=True)

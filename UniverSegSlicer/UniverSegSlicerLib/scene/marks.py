@@ -1,8 +1,8 @@
 """Which slices the user marked, told apart from slices that a result filled.
 
 After a result is applied a segment holds both. What the segment then looked like is remembered as one checksum per
-slice and axis in a tag of the segment, so it is undone, saved and copied with the segment. A slice counts as marked when
-it was marked at that time or has changed since: painting on a predicted slice makes it the user's.
+slice and axis in a tag of the segment, so it is undone, saved and copied with the segment. A slice counts as marked
+when it was marked at that time or has changed since: painting on a predicted slice makes it the user's.
 """
 
 from __future__ import annotations
@@ -214,8 +214,8 @@ def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis:
     fewest = min(AXES, key=lambda name: len(changed[name]))
     if axis == "auto" and len(changed[fewest]) * _SAME_ORIENTATION < len(changed[record.axis]):
         raise InputError(
-            f"The segment '{segment_name(segmentation, segment_id)}' was marked along the {record.axis.upper()} axis and "
-            f"then changed along the {fewest.upper()} axis: mark in one orientation, or choose the axis."
+            f"The segment '{segment_name(segmentation, segment_id)}' was marked along the {record.axis.upper()} axis "
+            f"and then changed along the {fewest.upper()} axis: mark in one orientation, or choose the axis."
         )
     chosen = record.axis if axis == "auto" else axis
     if chosen != record.axis:

@@ -37,7 +37,7 @@ class Job:
     done: Callable[[Any], None]
     failed: Callable[[str, BaseException], None]
     cancelled: Callable[[], None] = lambda: None
-    progress: Callable[[float, str], None] = lambda fraction, message: None
+    progress: Callable[[float, str], None] = lambda _fraction, _message: None
     token: CancelToken = field(default_factory=CancelToken)
 
 
