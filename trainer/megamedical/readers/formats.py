@@ -1,0 +1,198 @@
+"""Arrays out of files, by their name: pictures, volumes, MATLAB, HDF5 and NumPy files, DICOM, video."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from UniverSegSlicerLib.errors import InputError
+
+from .optional import need
+
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr")
+ARRAY_SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv")
+TIFF_SUFFIXES = (".tif", ".tiff")
+
+#: What the libraries raise on a truncated or foreign file.
+_BROKEN = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, zlib.error, TypeError)
+
+
+@dataclass(frozen=True)
+class RawArray:
+    """An array as stored: ``spacing`` in mm per axis (NaN unknown), ``header`` the axes' direction where there is one."""
+
+    array: NDArray[Any]
+    spacing: tuple[float, ...] = ()
+    header: Mapping[str, Any] = field(default_factory=dict)
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case, with what stands before .gz: ``.nii.gz``, ``.ppm.gz``, ``.png``."""
+    name = path.name.lower()
+    if name.endswith(".gz"):
+        return "".join(Path(name).suffixes[-2:])
+    return Path(name).suffix
+
+
+def load_array(path: Path, options: Mapping[str, Any] | None = None) -> RawArray:
+    """Load any of the formats of one file; colours and palettes stay as they are stored.
+
+    Returns:
+        Pictures as (rows, cols) or (rows, cols, channels); volumes as :func:`.volumes.load_volume` gives them.
+
+    Raises:
+        InputError: The file is missing, empty or corrupt, has an unknown suffix, or lacks the wanted key.
+        DependencyError: The package for this format is not installed.
+    """
+    from . import volumes
+
+    options = options or {}
+    if not path.is_file():
+        raise InputError(f"The file {path} is missing.")
+    if path.stat().st_size == 0:
+        raise InputError(f"The file {path} is empty (0 bytes): a half-finished download or extraction?")
+    suffix = suffix_of(path)
+    try:
+        if suffix in VOLUME_SUFFIXES:
+            return volumes.load_volume(path, orient=options.get("orient", True))
+        if suffix == ".dcm":
+            return volumes.load_dicom_slice(path)
+        if suffix in ARRAY_SUFFIXES:
+            return RawArray(_load_keyed(path, suffix, options.get("key")))
+        if suffix in VIDEO_SUFFIXES:
+            return RawArray(_load_video(path))
+        return RawArray(_load_picture(path, suffix))
+    except InputError:
+        raise
+    except _BROKEN as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"The file {path} cannot be read ({text}).") from error
+
+
+def _load_picture(path: Path, suffix: str) -> NDArray[Any]:
+    if suffix in TIFF_SUFFIXES:
+        return load_tiff(path)
+    image_module = need("PIL.Image", "pictures", "pillow")
+    source: Any = path
+    if suffix.endswith(".gz"):
+        source = io.BytesIO(gzip.decompress(path.read_bytes()))
+    with image_module.open(source) as picture:
+        if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+            picture = picture.convert("RGB")
+        elif picture.mode == "LA":
+            picture = picture.convert("L")
+        elif picture.mode in ("RGBA", "PA", "RGBa"):
+            picture = picture.convert("RGB")
+        # A palette picture keeps its indices: for masks they are the label values.
+        array = np.asarray(picture)
+        palette = picture.getpalette() if picture.mode == "P" else None
+    if palette is not None:
+        return _PaletteArray.make(array, palette)
+    return array
+
+
+class _PaletteArray(np.ndarray):
+    """Indices of a palette picture that remember their colours, for images and for masks declared by colour."""
+
+    colours: NDArray[np.uint8] | None
+
+    @classmethod
+    def make(cls, indices: NDArray[np.uint8], palette: list[int]) -> _PaletteArray:
+        view = indices.view(cls)
+        table = np.zeros((256, 3), np.uint8)
+        filled = np.asarray(palette, np.uint8).reshape(-1, 3)
+        table[: len(filled)] = filled
+        view.colours = table
+        return view
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.colours = getattr(source, "colours", None)
+
+
+def in_colour(array: NDArray[Any]) -> NDArray[Any]:
+    """The colours of a palette picture (rows, cols, 3); anything else comes back as it is."""
+    if isinstance(array, _PaletteArray) and array.colours is not None:
+        return array.colours[np.asarray(array)]
+    return np.asarray(array)
+
+
+def load_tiff(path: Path) -> NDArray[Any]:
+    """A tif of any bit depth; several pages become (pages, rows, cols[, channels])."""
+    tifffile = need("tifffile", "tif files")
+    try:
+        array = np.asarray(tifffile.imread(path))
+    except (ValueError, KeyError, ImportError) as first:
+        # Old compressions (group 4 fax, JPEG in tif) need imagecodecs in tifffile; Pillow has them built in.
+        image_module = need("PIL.Image", "pictures", "pillow")
+        try:
+            with image_module.open(path) as picture:
+                array = np.asarray(picture)
+        except OSError:
+            raise first from None
+    if array.ndim == 3 and array.shape[0] in (3, 4) and array.shape[-1] not in (1, 3, 4):
+        with tifffile.TiffFile(path) as tif:
+            if tif.pages[0].planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+                array = np.moveaxis(array, 0, -1)
+    if array.ndim >= 3 and array.shape[-1] == 4 and array.dtype == np.uint8:
+        array = array[..., :3]
+    return array
+
+
+def _load_keyed(path: Path, suffix: str, key: str | None) -> NDArray[Any]:
+    if suffix == ".npy":
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return np.asarray(archive[_only(key, list(archive.files), path)])
+    if suffix == ".mat":
+        return _load_matlab(path, key)
+    h5py = need("h5py", "HDF5 files")
+    with h5py.File(path, "r") as file:
+        return np.asarray(file[_only(key, [k for k in file if isinstance(file[k], h5py.Dataset)], path)])
+
+
+def _load_matlab(path: Path, key: str | None) -> NDArray[Any]:
+    scipy_io = need("scipy.io", "MATLAB files", "scipy")
+    try:
+        content = scipy_io.loadmat(path, variable_names=None)
+    except NotImplementedError:  # v7.3 is HDF5 inside, with the axes reversed
+        h5py = need("h5py", "MATLAB 7.3 files")
+        with h5py.File(path, "r") as file:
+            names = [k for k in file if k != "#refs#" and isinstance(file[k], h5py.Dataset)]
+            return np.asarray(file[_only(key, names, path)]).T
+    names = [name for name in content if not name.startswith("__")]
+    value: Any = content
+    for part in _only(key, names, path).split("/"):
+        if isinstance(value, np.ndarray) and value.dtype.names:
+            value = value[part].item() if value.size == 1 else value[part]
+        else:
+            value = value[part]
+    return np.asarray(value)
+
+
+def _only(key: str | None, names: list[str], path: Path) -> str:
+    if key is not None:
+        if key.split("/")[0] not in names:
+            raise InputError(f"{path} has no array {key!r}; it has {', '.join(sorted(names)) or 'none'}.")
+        return key
+    if len(names) != 1:
+        raise InputError(f"{path} has {len(names)} arrays ({', '.join(sorted(names))}); say which with the option key.")
+    return names[0]
+
+
+def _load_video(path: Path) -> NDArray[Any]:
+    imageio = need("imageio.v3", "video files", "imageio[ffmpeg]")
+    try:
+        return np.asarray(imageio.imread(path, index=None))
+    except ImportError as error:
+        need("imageio_ffmpeg", "video files", "imageio[ffmpeg]")
+        raise InputError(f"The video {path} cannot be read ({error}).") from error

@@ -1,0 +1,80 @@
+"""Reader ``volume``: one file per channel (or one 4D file) and one label file, or one per class or rater."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from UniverSegSlicerLib.errors import GeometryError, InputError
+
+from ..index import Case
+from ..sample import MaskPart, Sample
+from . import masks
+from .formats import RawArray, load_array
+from .pictures import split_channels
+
+
+def read(case: Case) -> Iterator[Sample]:
+    """Yield one sample per channel that has a modality, all with the same labels (axes K, J, I)."""
+    group = case.group
+    first_channel = next(iter(case.images.values()))
+    reference = load_array(case.path(first_channel[0]), group.image_options)
+    shape = reference.array.shape[:3]
+    parts, notes = _labels(case, reference, shape)
+    multi_hot = masks.collect(group.label, parts, shape)
+    for channel, files in case.images.items():
+        path = case.path(files[0])
+        raw = reference if files is first_channel else load_array(path, group.image_options)
+        if raw.array.shape[:3] != shape:
+            raise GeometryError(f"{path}: the channel has the shape {raw.array.shape}, the first one has {shape}.")
+        if raw.array.ndim == 4 and "channel_axis" not in group.image_options:
+            raise InputError(f"{path}: four axes {raw.array.shape}; declare image options channel_axis and channels.")
+        for name, array in split_channels(raw.array, group.image_options, str(path)).items():
+            modality = group.modality_of(name or channel)
+            if modality is not None:
+                yield Sample(
+                    dataset=case.dataset,
+                    group=group.name,
+                    name="/".join(part for part in (case.name, channel, name) if part),
+                    subject=case.subject,
+                    modality=modality,
+                    image=array,
+                    spacing=tuple(group.image_options.get("spacing", raw.spacing)),
+                    masks=multi_hot,
+                    official_split=case.official_split,
+                    notes=tuple(notes),
+                )
+
+
+def _labels(case: Case, reference: RawArray, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[str]]:
+    rule = case.group.label
+    parts: list[MaskPart] = []
+    notes: list[str] = []
+    for found in case.labels:
+        turn = masks.rater_turn(rule, found.captures.get("rater"), found.path)
+        if turn is None:
+            continue
+        raw = load_array(case.path(found), rule.options)
+        if raw.array.shape[:3] != shape:
+            raise GeometryError(f"{found.path}: the label has the shape {raw.array.shape}, its image has {shape}.")
+        notes.extend(_header_note(found.path, raw, reference))
+        array: NDArray[np.generic] = raw.array
+        if rule.encoding == "classes":
+            new, said = masks.encode_class_file(rule, array, found.captures["class"], found.path, turn, 3)
+        else:
+            new, said = masks.encode(rule, array, found.path, turn, 3)
+        parts.extend(new)
+        notes.extend(said)
+    return parts, notes
+
+
+def _header_note(path: str, label: RawArray, image: RawArray) -> list[str]:
+    ours, theirs = image.header.get("affine"), label.header.get("affine")
+    if ours is None or theirs is None:
+        return []
+    # A tenth of a voxel: less is rounding in the header.
+    if np.abs(ours - theirs).max() <= 0.1 * min(image.spacing):
+        return []
+    return [f"{path}: the header of the label differs from its image; the grid of the image is used"]

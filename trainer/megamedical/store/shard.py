@@ -1,0 +1,165 @@
+"""Write one data set into a store: all files in a hidden folder, then one rename."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from UniverSegSlicerLib.errors import InputError, OutputError
+
+from .files import sha256, write_atomically
+
+#: Raised when the layout changes so that older readers would fail.
+FORMAT = 1
+
+IMAGE_COLUMNS = (
+    "image", "subject", "name", "group", "modality", "axis", "slicing", "slice_index", "split", "official_split",
+    "side", "spacing_row", "spacing_col",
+)  # fmt: skip
+MASK_COLUMNS = ("mask", "image", "label", "label_name", "area", "largest")
+
+
+class Part(Protocol):
+    """A piece of a shard; ``masks`` rows count the images of this piece from 0."""
+
+    images: list[dict[str, Any]]
+    masks: list[dict[str, Any]]
+    pixels: dict[int, NDArray[np.uint8]]
+    bits: dict[int, NDArray[np.uint8]]
+
+
+def write_shard(
+    store: Path,
+    dataset: str,
+    parts: Callable[[], Iterable[Part]],
+    resolutions: Sequence[int],
+    splits: Mapping[str, str],
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write a shard and put it in its place; an older shard of the data set is replaced at the end.
+
+    Args:
+        store: Folder of the store.
+        dataset: Id of the data set.
+        parts: Gives the pieces in order; called once for the tables and once for the arrays, so that only one piece
+            is in memory at a time.
+        resolutions: Sides of the squares.
+        splits: Subject to ``train``, ``val`` or ``test``.
+        facts: What else goes into ``shard.json``.
+
+    Returns:
+        The content of ``shard.json``.
+
+    Raises:
+        OutputError: The disk is full or not writable; the old shard is untouched.
+    """
+    folder = store / ".parts" / dataset
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        images, masks = _tables(parts(), splits)
+        _write_table(folder / "images.parquet", images, IMAGE_COLUMNS)
+        _write_table(folder / "masks.parquet", masks, MASK_COLUMNS)
+        _write_arrays(folder, parts(), resolutions, len(images), len(masks))
+        shard = {
+            "format": FORMAT,
+            "dataset": dataset,
+            "resolutions": list(resolutions),
+            "images": len(images),
+            "masks": len(masks),
+            "subjects": len({row["subject"] for row in images}),
+            **facts,
+            "checksums": {path.name: sha256(path) for path in sorted(folder.iterdir())},
+        }
+        write_atomically(folder / "shard.json", (json.dumps(shard, indent=1, ensure_ascii=False) + "\n").encode())
+        _replace(folder, store / dataset)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(f"Cannot write the data set {dataset} into {store}: {error.strerror or error}.") from error
+    write_atomically(store / "store.json", (json.dumps({"format": FORMAT}) + "\n").encode())
+    return shard
+
+
+def read_shard_facts(folder: Path) -> dict[str, Any]:
+    """The content of ``shard.json``.
+
+    Raises:
+        InputError: It is missing, damaged, or of a newer layout.
+    """
+    path = folder / "shard.json"
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from error
+    if facts.get("format") != FORMAT:
+        raise InputError(f"{path} has the layout {facts.get('format')}, this version reads {FORMAT}.")
+    return facts
+
+
+def _tables(parts: Iterable[Part], splits: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    images: list[dict[str, Any]] = []
+    masks: list[dict[str, Any]] = []
+    for part in parts:
+        offset = len(images)
+        images.extend(
+            {**row, "image": offset + index, "split": splits[row["subject"]]} for index, row in enumerate(part.images)
+        )
+        start = len(masks)
+        masks.extend({**row, "image": row["image"] + offset, "mask": start + i} for i, row in enumerate(part.masks))
+    return images, masks
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(), "side": pa.int32(),
+        "label": pa.int32(), "area": pa.float32(), "largest": pa.bool_(),
+        "spacing_row": pa.float32(), "spacing_col": pa.float32(),
+    }  # fmt: skip
+    arrays = [pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in columns]
+    pq.write_table(pa.table(arrays, names=list(columns)), path, compression="zstd")
+
+
+def _write_arrays(folder: Path, parts: Iterable[Part], resolutions: Sequence[int], images: int, masks: int) -> None:
+    targets = {}
+    for r in resolutions:
+        targets[r] = (
+            _new_array(folder / f"res{r}_images.npy", (images, r, r)),
+            _new_array(folder / f"res{r}_masks.npy", (masks, r * r // 8)),
+        )
+    image_row = mask_row = 0
+    for part in parts:
+        for r, (pixels, bits) in targets.items():
+            pixels[image_row : image_row + len(part.images)] = part.pixels[r]
+            bits[mask_row : mask_row + len(part.masks)] = part.bits[r]
+        image_row += len(part.images)
+        mask_row += len(part.masks)
+    for pair in targets.values():
+        for array in pair:
+            if isinstance(array, np.memmap):
+                array.flush()
+
+
+def _new_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if shape[0] == 0:  # an empty file cannot be mapped
+        empty = np.zeros(shape, np.uint8)
+        np.save(path, empty, allow_pickle=False)
+        return empty
+    return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+
+
+def _replace(new: Path, place: Path) -> None:
+    old = new.with_name(f"{new.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
