@@ -82,7 +82,10 @@ def match_dataset(declaration: Declaration, root: str | Path) -> list[GroupMatch
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"The folder --root {root} does not exist.")
-    return [match_group(declaration, group, root) for group in declaration.groups]
+    matches = [match_group(declaration, group, root) for group in declaration.groups]
+    found = {match.group.name for match in matches if match.cases}
+    # The same images in another packaging would be read twice.
+    return [m if m.group.alternative_to not in found else GroupMatch(m.group, m.root) for m in matches]
 
 
 def match_group(declaration: Declaration, group: Group, root: Path) -> GroupMatch:

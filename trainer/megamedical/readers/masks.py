@@ -38,6 +38,9 @@ def encode(
         return _channels(rule, np.asarray(array), where, offset), []
     if rule.encoding == "colours":
         return _colours(rule, in_colour(array), where, offset)
+    if rule.encoding in ("threshold", "ranges", "nearest"):
+        # These speak of grey values, which a palette picture keeps in its palette.
+        array = in_colour(array)
     values = _inverted(single_channel(np.asarray(array), rule, where, dims), rule)
     if rule.encoding in ("nonzero", "classes"):
         return [_binary(values != 0, offset)], []

@@ -50,13 +50,15 @@ def read(case: Case) -> Iterator[Sample]:
 
 def _labels(case: Case, reference: RawArray, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[str]]:
     rule = case.group.label
+    # A label that is turned while its image is not would land on another grid.
+    options = {"orient": case.group.image_options.get("orient", True), **rule.options}
     parts: list[MaskPart] = []
     notes: list[str] = []
     for found in case.labels:
         turn = masks.rater_turn(rule, found.captures.get("rater"), found.path)
         if turn is None:
             continue
-        raw = load_array(case.path(found), rule.options)
+        raw = load_array(case.path(found), options)
         if raw.array.shape[:3] != shape:
             raise GeometryError(f"{found.path}: the label has the shape {raw.array.shape}, its image has {shape}.")
         notes.extend(_header_note(found.path, raw, reference))
