@@ -31,9 +31,9 @@ class Axis(enum.Enum):
 class Range(enum.Enum):
     """Which slices a run fills in."""
 
-    WHOLE = "whole"
+    WHOLE = "volume"
     BETWEEN = "between"
-    CURRENT = "current"
+    CURRENT = "slice"
 
     def label(self) -> str:
         """The words shown in the panel."""

@@ -12,7 +12,8 @@ class Situation:
     """What is true of the panel at this moment.
 
     Attributes:
-        problem: why the chosen volume or segmentation cannot be used, in words; empty when it can.
+        problem: why the chosen volume cannot be used, in words; empty when it can.
+        marks_problem: why the marks cannot be used as they are, in words; empty when they can.
         marks: slices of this volume in the support set and in use.
         elsewhere: support examples from other volumes or files.
         running: a run is under way.
@@ -26,6 +27,7 @@ class Situation:
 
     volume: bool = False
     problem: str = ""
+    marks_problem: str = ""
     marks: int = 0
     elsewhere: int = 0
     running: bool = False
@@ -67,7 +69,8 @@ def controls(now: Situation) -> Controls:
     """What can be pressed in a situation."""
     usable = now.volume and not now.problem
     idle = usable and not now.running
-    support = now.marks + now.elsewhere > 0
+    # Marks that cannot be used do not stand in the way of support from elsewhere.
+    support = now.elsewhere > 0 or (now.marks > 0 and not now.marks_problem)
     return Controls(
         segmentButton=idle and support and not now.clicking,
         cancelButton=now.running,
@@ -80,7 +83,7 @@ def controls(now: Situation) -> Controls:
         acceptClickButton=now.clicking and now.clicks > 0,
         undoClickButton=now.clicking and now.clicks > 0,
         leaveClickButton=now.clicking,
-        saveSupportButton=support and not now.running,
+        saveSupportButton=idle and support,
         clearSupportButton=now.elsewhere > 0 and not now.running,
         exportButton=idle and now.segments > 0,
         volumeSelector=not now.running and not now.clicking,
@@ -100,6 +103,8 @@ def hint(now: Situation) -> str:
         return _("Click on the structure in a slice view; Ctrl+click excludes. Return accepts, Esc leaves.")
     if now.preview:
         return _("This is a preview. Apply it, discard it, or mark one more slice and segment again.")
+    if now.marks and now.marks_problem and not now.elsewhere:
+        return now.marks_problem
     if now.marks + now.elsewhere == 0:
         return _("Mark the structure on three to five slices of one orientation, or load a support set.")
     return _("Ready: press Segment.")

@@ -1,0 +1,112 @@
+"""The panel's view of the running Slicer: dialogs, slice views, torch, the model catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene.dependencies import ensure_torch
+from ..scene.volumes import axis_facing, voxel_at
+from .slice_clicks import SliceClicks
+
+
+class SlicerDialogs:
+    """Questions in Slicer's own windows."""
+
+    def ask(self, question: str) -> bool:
+        """Whether the user agrees."""
+        return bool(slicer.util.confirmOkCancelDisplay(question, windowTitle="UniverSeg"))
+
+    def open_file(self, title: str, pattern: str) -> str:
+        """An existing file, "" when the user changed their mind."""
+        return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", pattern))
+
+    def save_file(self, title: str, pattern: str, suggestion: str) -> str:
+        """A file to write, "" when the user changed their mind."""
+        return str(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, suggestion, pattern))
+
+
+class SlicerViews:
+    """The slice views of the layout."""
+
+    def __init__(self) -> None:
+        self._clicks: SliceClicks | None = None
+
+    def jump_to(self, ras: tuple[float, float, float]) -> None:
+        """Centre every slice view on a world position (RAS, mm)."""
+        node = slicer.vtkMRMLSliceNode
+        node.JumpAllSlices(slicer.mrmlScene, *ras, node.CenteredJumpSlice)
+
+    def current_slice(self, volume: Any) -> tuple[str, int] | None:
+        """(axis, 0-based index) of the volume in the first slice view that shows it."""
+        manager = slicer.app.layoutManager()
+        for name in manager.sliceViewNames() if manager is not None and volume is not None else ():
+            node = manager.sliceWidget(name).mrmlSliceNode()
+            width, height, _depth = node.GetDimensions()
+            found = slice_at(node, volume, node.GetXYToRAS().MultiplyPoint((width / 2, height / 2, 0, 1))[:3])
+            if found is not None:
+                return found
+        return None
+
+    def listen(self, clicked: Callable[[str, int, tuple[float, float, float], bool], None], volume: Any) -> None:
+        """Call ``clicked(axis, index, RAS, exclude)`` for each left click on the volume."""
+
+        def on_click(node: Any, ras: tuple[float, float, float], exclude: bool) -> None:
+            found = slice_at(node, volume, ras)
+            if found is not None:
+                clicked(found[0], found[1], ras, exclude)
+
+        self.stop_listening()
+        self._clicks = SliceClicks(slicer.app.layoutManager(), on_click)
+        self._clicks.start()
+
+    def stop_listening(self) -> None:
+        """Give the clicks back to the views."""
+        if self._clicks is not None:
+            self._clicks.stop()
+            self._clicks = None
+
+    def show_volume(self, volume: Any) -> None:
+        """Show a volume in the background of the slice views, unless it is there already."""
+        shown = [
+            node.GetBackgroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        ]
+        if volume.GetID() not in shown:
+            slicer.util.setSliceViewerLayers(background=volume, fit=True)
+
+    def overlay(self, volume: Any, opacity: float) -> None:
+        """Show a volume (or None) over the background of the slice views."""
+        slicer.util.setSliceViewerLayers(foreground=volume, foregroundOpacity=opacity if volume is not None else 0.0)
+
+
+def slice_at(slice_node: Any, volume: Any, ras: tuple[float, float, float]) -> tuple[str, int] | None:
+    """(axis, index) of the volume's slice that a view shows at a world position; None outside the volume.
+
+    The axis is the one closest to the view's normal, so an oblique scan or a slightly turned view is no special case.
+    """
+    voxel = voxel_at(volume, ras)
+    if voxel is None:
+        return None
+    matrix = slice_node.GetSliceToRAS()
+    axis = axis_facing(volume, (matrix.GetElement(0, 2), matrix.GetElement(1, 2), matrix.GetElement(2, 2)))
+    return axis, voxel["ijk".index(axis)]
+
+
+def provide_torch() -> None:
+    """Install torch through the PyTorch extension, after asking; raises DependencyError when it stays missing."""
+
+    def installer() -> Any:
+        try:
+            import PyTorchUtils
+        except ImportError:
+            return None
+        return PyTorchUtils.PyTorchUtilsLogic()
+
+    def ask(question: str) -> bool:
+        return bool(slicer.util.confirmOkCancelDisplay(_(question), windowTitle="UniverSeg"))
+
+    ensure_torch(ask, installer)

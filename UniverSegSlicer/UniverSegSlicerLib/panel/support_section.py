@@ -1,0 +1,169 @@
+"""The support set: a table of marked slices and of examples from elsewhere, which follows what is painted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..errors import UniverSegError
+from ..scene.interface import SupportRow, SupportTable
+from .context import Context
+from .pictures import pixmap
+
+THUMBNAIL = 48
+FILE_PATTERN = "Support set (*.npz)"
+USE, SLICE, AREA, NOTE = range(4)
+
+
+class SupportSection:
+    """Keeps the table equal to what the scene logic says is in the support set."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._rows: tuple[SupportRow, ...] = ()
+        self._filling = False
+        ui = context.ui
+        self._table = ui.supportTable
+        self._table.setColumnCount(4)
+        self._table.setHorizontalHeaderLabels([_("Use"), _("Slice"), _("Area"), _("Note")])
+        self._table.setIconSize(qt.QSize(THUMBNAIL, THUMBNAIL))
+        self._table.verticalHeader().setVisible(False)
+        self._table.verticalHeader().setDefaultSectionSize(THUMBNAIL + 6)
+        self._table.horizontalHeader().setStretchLastSection(True)
+        self._table.setMinimumHeight(3 * (THUMBNAIL + 6))
+        self._table.setColumnWidth(USE, 44)
+        self._table.setColumnWidth(SLICE, 170)
+        self._table.setColumnWidth(AREA, 80)
+        self._table.connect("itemChanged(QTableWidgetItem*)", self._on_item_changed)
+        self._table.connect("itemSelectionChanged()", self._on_selection)
+        self._table.connect("cellDoubleClicked(int,int)", lambda row, _column: self._jump(row))
+        ui.jumpButton.connect("clicked()", lambda: self._jump(*self._selected()[:1]))
+        ui.removeButton.connect("clicked()", lambda: context.attempt(self._remove))
+        ui.addPairButton.connect("clicked()", lambda: context.attempt(self._add_pair))
+        ui.loadSupportButton.connect("clicked()", lambda: context.attempt(self._load))
+        ui.saveSupportButton.connect("clicked()", lambda: context.attempt(self._save))
+        ui.clearSupportButton.connect("clicked()", lambda: context.attempt(self._clear))
+        for selector in (ui.otherVolumeSelector, ui.otherSegmentationSelector):
+            selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._on_pair_chosen())
+
+    @property
+    def rows(self) -> tuple[SupportRow, ...]:
+        """What the table shows."""
+        return self._rows
+
+    def update(self) -> str:
+        """Read the support set again; returns the sentence that says what is wrong with the marks, or ""."""
+        context = self._context
+        selection = context.selection()
+        table = SupportTable()
+        if selection.volume is not None:
+            try:
+                table = context.logic.support(selection, context.parameters.axis.value)
+            except UniverSegError as error:
+                table = SupportTable(message=str(error))
+        if table.rows != self._rows:
+            self._fill(table.rows)
+        context.ui.supportLabel.setText(table.message or _summary(table.rows))
+        return table.message
+
+    def _fill(self, rows: tuple[SupportRow, ...]) -> None:
+        selected = {self._rows[index].key for index in self._selected()}
+        self._filling = True
+        self._rows = rows
+        self._table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            use = qt.QTableWidgetItem()
+            use.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsSelectable)
+            use.setCheckState(qt.Qt.Checked if row.used else qt.Qt.Unchecked)
+            use.setToolTip(_("Ticked: the network learns from this example."))
+            slice_item = qt.QTableWidgetItem(row.title)
+            picture = self._picture(row)
+            if picture is not None:
+                slice_item.setIcon(qt.QIcon(picture))
+            area = qt.QTableWidgetItem(_area(row))
+            note = qt.QTableWidgetItem(row.note)
+            note.setToolTip(row.note)
+            for column, item in enumerate((use, slice_item, area, note)):
+                self._table.setItem(number, column, item)
+            if row.key in selected:
+                self._table.selectRow(number)
+        self._filling = False
+        self._on_selection()
+
+    def _picture(self, row: SupportRow) -> Any:
+        try:
+            return pixmap(self._context.logic.thumbnail(self._context.selection(), row.key, THUMBNAIL))
+        except UniverSegError:
+            # A picture is a comfort: a row whose source is gone says so in its note.
+            return None
+
+    def _selected(self) -> list[int]:
+        return sorted({index.row() for index in self._table.selectionModel().selectedRows()})
+
+    def _on_selection(self) -> None:
+        chosen = [self._rows[index] for index in self._selected() if index < len(self._rows)]
+        self._context.ui.jumpButton.setEnabled(len(chosen) == 1 and chosen[0].kind == "marked")
+        self._context.ui.removeButton.setEnabled(bool(chosen))
+
+    def _on_item_changed(self, item: Any) -> None:
+        if self._filling or item.column() != USE:
+            return
+        row, used = self._rows[item.row()], item.checkState() == qt.Qt.Checked
+        self._context.attempt(lambda: self._context.logic.set_used(self._context.selection(), row.key, used))
+
+    def _jump(self, row: int | None = None) -> None:
+        if row is None or self._rows[row].kind != "marked":
+            return
+        chosen = self._rows[row]
+        volume = self._context.parameters.volume
+        self._context.views.jump_to(self._context.logic.slice_position(volume, chosen.axis, chosen.index))
+
+    def _remove(self) -> None:
+        selection = self._context.selection()
+        for key in [self._rows[index].key for index in self._selected()]:
+            self._context.logic.remove(selection, key)
+
+    def _clear(self) -> None:
+        selection = self._context.selection()
+        for row in self._rows:
+            if row.kind != "marked":
+                self._context.logic.remove(selection, row.key)
+
+    def _on_pair_chosen(self) -> None:
+        ui = self._context.ui
+        ui.addPairButton.setEnabled(
+            ui.otherVolumeSelector.currentNode() is not None and ui.otherSegmentationSelector.currentNode() is not None
+        )
+
+    def _add_pair(self) -> None:
+        ui = self._context.ui
+        self._context.logic.add_pair(ui.otherVolumeSelector.currentNode(), ui.otherSegmentationSelector.currentNode())
+
+    def _load(self) -> None:
+        path = self._context.dialogs.open_file(_("Load a support set"), FILE_PATTERN)
+        if path:
+            self._context.logic.add_file(path)
+
+    def _save(self) -> None:
+        volume = self._context.parameters.volume
+        suggestion = f"{volume.GetName()}.support.npz" if volume is not None else "support.npz"
+        path = self._context.dialogs.save_file(_("Save the support set"), FILE_PATTERN, suggestion)
+        if path:
+            self._context.logic.save_support(self._context.selection(), path, self._context.parameters.axis.value)
+
+
+def _area(row: SupportRow) -> str:
+    if row.kind != "marked":
+        return _("{count} examples").format(count=row.examples)
+    return _("{area} cm²").format(area=f"{row.area_mm2 / 100:.1f}")
+
+
+def _summary(rows: tuple[SupportRow, ...]) -> str:
+    used = sum(row.examples for row in rows if row.used)
+    if not rows:
+        return _("No slice is marked yet.")
+    if used == 0:
+        return _("Every example is switched off: tick at least one.")
+    return _("{count} examples in use.").format(count=used)

@@ -1,0 +1,221 @@
+"""The panel as a whole: sections, timer, shortcuts, and what happens when the scene changes under it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import UniverSegError
+from ..scene.volumes import check_volume
+from .click_section import ClickSection
+from .context import Context, Dialogs, Views
+from .export_section import ExportSection
+from .model_section import ModelSection, ModelStore
+from .review_section import ReviewSection
+from .run_section import RunSection
+from .slice_clicks import Shortcuts
+from .state import Situation, controls, hint
+from .support_section import SupportSection
+
+#: How often results of the worker are taken in, in ms.
+POLL_MS = 40
+#: The support table is read again when painting has paused for this long, in seconds.
+SETTLE_S = 0.25
+
+
+class UniverSegPanel:
+    """Wires the widgets of the ``.ui`` file to the scene logic.
+
+    Args:
+        ui: The widgets by name.
+        logic: The scene logic.
+        editor: The embedded Segment Editor widget, its parameter node set.
+        dialogs: Questions with a window.
+        views: The slice views.
+        models: The catalogue of networks.
+        provide_torch: Makes torch available, asking the user; raises DependencyError when it cannot.
+        window: The main window, where shortcuts live.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        logic: Any,
+        editor: Any,
+        dialogs: Dialogs,
+        views: Views,
+        models: ModelStore,
+        provide_torch: Callable[[], None],
+        window: Any,
+    ) -> None:
+        self.context = Context(ui=ui, logic=logic, editor=editor, dialogs=dialogs, views=views, refresh=self.refresh)
+        self.support = SupportSection(self.context)
+        self.run = RunSection(self.context, provide_torch)
+        self.review = ReviewSection(self.context)
+        self.clicks = ClickSection(self.context, self.run.require_torch)
+        self.export = ExportSection(self.context)
+        self.models = ModelSection(self.context, models)
+        self._shortcuts = Shortcuts(window)
+        self._revision = -1
+        self._changed_at: float | None = None
+        self._observed: list[tuple[Any, int]] = []
+        self._nodes: tuple[Any, Any] = (None, None)
+        self._marks_problem = ""
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.connect("timeout()", self.tick)
+        self._timer.start()
+
+    # --- life cycle, called by the module's shell ---
+
+    def set_parameters(self, parameters: Any) -> None:
+        """Use another parameter node, or none while a scene closes."""
+        self.context.parameters = parameters
+        self.context.forget_problem()
+        if parameters is None:
+            self._follow(None, None)
+        else:
+            self.models.update()
+            self.on_parameters_changed()
+
+    def enter(self) -> None:
+        """The module is shown."""
+        self.context.editor.setupViewObservations()
+        self.context.editor.installKeyboardShortcuts()
+        for keys, action in (
+            ("Ctrl+Return", self.run.start),
+            ("Return", self.clicks.accept),
+            ("Backspace", self.clicks.take_back),
+            ("Esc", self.clicks.leave),
+        ):
+            self._shortcuts.add(keys, action)
+        self._mark_changed()
+
+    def exit(self) -> None:
+        """Another module is shown; a run goes on, clicking stops."""
+        self.clicks.leave()
+        self.context.editor.setActiveEffectByName("")
+        self.context.editor.uninstallKeyboardShortcuts()
+        self.context.editor.removeViewObservations()
+        self._shortcuts.clear()
+
+    def scene_closing(self) -> None:
+        """The scene is about to go: stop everything that touches it."""
+        self.clicks.leave()
+        self.context.views.overlay(None, 0.0)
+        self.context.logic.scene_closing()
+        self.set_parameters(None)
+
+    def cleanup(self) -> None:
+        """The application quits or the module reloads."""
+        self._timer.stop()
+        self._shortcuts.clear()
+        self.clicks.leave()
+        self._follow(None, None)
+        self.context.logic.shutdown()
+
+    # --- following the scene ---
+
+    def on_parameters_changed(self) -> None:
+        """The chosen nodes or settings changed."""
+        parameters = self.context.parameters
+        if parameters is None:
+            return
+        volume, segmentation = parameters.volume, parameters.segmentation
+        if volume is not None and segmentation is None and not _problem_of(volume):
+            # As in the Segment Editor: a segmentation is there to paint in at once.
+            parameters.segmentation = self.context.logic.new_segmentation(volume)
+            segmentation = parameters.segmentation
+        if (volume, segmentation) != self._nodes:
+            self._follow(volume, segmentation)
+        self.refresh()
+
+    def tick(self) -> None:
+        """Take in the worker's results; redraw when something changed."""
+        state = self.context.logic.poll()
+        settled = self._changed_at is not None and time.monotonic() - self._changed_at > SETTLE_S
+        if state.revision != self._revision or settled:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Bring every widget up to date."""
+        context = self.context
+        self._changed_at = None
+        self._marks_problem = self.support.update()
+        state = context.logic.state
+        self._revision = state.revision
+        now = self._situation(state)
+        for name, enabled in controls(now).items():
+            getattr(context.ui, name).setEnabled(enabled)
+        self.run.update(state, self.export.message if self.export.message and not state.busy else hint(now))
+        if state.busy:
+            self.export.message = ""
+        self.review.update(state)
+
+    def _situation(self, state: Any) -> Situation:
+        parameters = self.context.parameters
+        volume = parameters.volume if parameters is not None else None
+        segmentation = parameters.segmentation if parameters is not None else None
+        rows = [row for row in self.support.rows if row.used]
+        report = state.report
+        return Situation(
+            volume=volume is not None,
+            problem=_problem_of(volume) if volume is not None else "",
+            marks_problem=self._marks_problem,
+            marks=sum(row.kind == "marked" for row in rows),
+            elsewhere=sum(row.kind != "marked" and row.examples > 0 for row in rows),
+            running=state.phase == "running",
+            preview=state.phase == "preview",
+            clicking=self.clicks.active,
+            clicks=self.clicks.count,
+            suggestions=report is not None and bool(report.suggestions),
+            confidence=report is not None and (report.confidence is not None or state.phase == "preview"),
+            segments=segmentation.GetSegmentation().GetNumberOfSegments() if segmentation is not None else 0,
+        )
+
+    def _follow(self, volume: Any, segmentation: Any) -> None:
+        for subject, tag in self._observed:
+            subject.RemoveObserver(tag)
+        self._observed = []
+        if volume is not self._nodes[0] and self._nodes[0] is not None:
+            self.clicks.leave()
+        self._nodes = (volume, segmentation)
+        editor = self.context.editor
+        editor.setSegmentationNode(segmentation)
+        editor.setSourceVolumeNode(volume)
+        if volume is not None:
+            self.context.views.show_volume(volume)
+        if segmentation is not None:
+            subject = segmentation.GetSegmentation()
+            kinds = slicer.vtkSegmentation
+            for event in (
+                kinds.SegmentAdded,
+                kinds.SegmentRemoved,
+                kinds.SegmentModified,
+                kinds.SourceRepresentationModified,
+            ):
+                self._observed.append((subject, subject.AddObserver(event, self._mark_changed)))
+
+    def _mark_changed(self, *_arguments: Any) -> None:
+        self._changed_at = time.monotonic()
+
+
+def _problem_of(volume: Any) -> str:
+    try:
+        check_volume(volume)
+    except UniverSegError as error:
+        return str(error)
+    return ""
+
+
+def help_text() -> str:
+    """What the module's Help section says."""
+    return _(
+        "Mark a structure on a few slices of a volume; a network that learns from examples (UniverSeg, Butoi et al., "
+        "ICCV 2023) segments the other slices. No training, no cloud."
+    )
