@@ -24,7 +24,7 @@ from .splits import split_subjects
 from .unit import UnitResult, process
 
 #: Raised when the standardised pixels change, so that unfinished work of an older version is not mixed in.
-VERSION = 1
+VERSION = 2
 
 #: Cases per unit of work: a picture takes milliseconds, a volume seconds.
 _CASES_PER_UNIT = {"volume": 1, "stack": 1, "image": 16, "json": 16, "table": 1}

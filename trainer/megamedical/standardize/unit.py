@@ -21,7 +21,7 @@ from ..sample import Sample
 from ..store.files import write_atomically
 from .intensity import to_unit
 from .resample import to_isotropic
-from .resize import resize, resize_masks
+from .resize import area_of_pixel, frame_of, resize_image, resize_masks
 from .slices import choose_slices, take_image, take_masks
 
 
@@ -131,10 +131,8 @@ class _Part:
             image = take_image(unit, chosen)
             masks = take_masks(standard, chosen)
             row = len(self.images)
-            side = max(image.shape)
-            spacing = [
-                s for axis, s in enumerate(standard.spacing) if image.ndim == standard.image.ndim or axis != chosen.axis
-            ]
+            spacing = _plane(standard.spacing, chosen.axis, image.ndim)
+            pixel = area_of_pixel(frame_of(image.shape, spacing, self.resolutions[0]))
             self.images.append(
                 {
                     "subject": sample.subject,
@@ -144,9 +142,10 @@ class _Part:
                     "axis": chosen.axis,
                     "slicing": chosen.slicing,
                     "slice_index": chosen.index,
-                    "side": side,
-                    "spacing_row": float(spacing[0]),
-                    "spacing_col": float(spacing[1]),
+                    "rows": image.shape[0],
+                    "cols": image.shape[1],
+                    "spacing_row": spacing[0],
+                    "spacing_col": spacing[1],
                     "official_split": sample.official_split,
                 }
             )
@@ -157,10 +156,15 @@ class _Part:
                         "image": row,
                         "label": labels[position].value,
                         "label_name": labels[position].name,
-                        "area": float(np.count_nonzero(mask) / side**2),
+                        "area": float(np.count_nonzero(mask) * pixel),
                         "largest": position in chosen.largest,
                     }
                 )
             for r in self.resolutions:
-                self.pixels[r].append(np.rint(resize(image, r) * 255).astype(np.uint8))
-                self.bits[r].append(np.packbits(resize_masks(stack, r).reshape(len(stack), r * r), axis=1))
+                self.pixels[r].append(resize_image(image, spacing, r))
+                self.bits[r].append(np.packbits(resize_masks(stack, spacing, r).reshape(len(stack), r * r), axis=1))
+
+
+def _plane(spacing: tuple[float, ...], axis: int, dims: int) -> tuple[float, float]:
+    rest = spacing if len(spacing) == dims else spacing[:axis] + spacing[axis + 1 :]
+    return float(rest[0]), float(rest[1])

@@ -20,7 +20,7 @@ FORMAT = 1
 
 IMAGE_COLUMNS = (
     "image", "subject", "name", "group", "modality", "axis", "slicing", "slice_index", "split", "official_split",
-    "side", "spacing_row", "spacing_col",
+    "rows", "cols", "spacing_row", "spacing_col",
 )  # fmt: skip
 MASK_COLUMNS = ("mask", "image", "label", "label_name", "area", "largest")
 
@@ -120,7 +120,7 @@ def _write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str])
     import pyarrow.parquet as pq
 
     types = {
-        "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(), "side": pa.int32(),
+        "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(), "rows": pa.int32(), "cols": pa.int32(),
         "label": pa.int32(), "area": pa.float32(), "largest": pa.bool_(),
         "spacing_row": pa.float32(), "spacing_col": pa.float32(),
     }  # fmt: skip
