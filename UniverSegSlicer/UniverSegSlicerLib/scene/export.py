@@ -101,7 +101,7 @@ def export_nifti(
         target[inside] = values[label]
     stem = safe_name(name or segmentation.GetName())
     label_map = folder / f"{stem}.nii.gz"
-    singles = tuple(folder / f"{stem}_{safe_name(label)}.nii.gz" for label in names) if single_files else ()
+    singles = _single_paths(folder, stem, values) if single_files else ()
     lines = [
         LabelName(values[label], label, _colour(segmentation, each)) for each, label in zip(ids, names, strict=True)
     ]
@@ -113,7 +113,7 @@ def export_nifti(
         write_names(table, [line for line in known if line.name not in values] + lines)
     except OSError as error:
         raise OutputError(
-            f"Nothing could be written to {folder}: {error.strerror or error}. Choose another folder."
+            f"{folder} cannot be written to: {error.strerror or error}. Choose another folder."
         ) from error
     return ExportReport(label_map, table, singles, values, overlap)
 
@@ -178,6 +178,16 @@ def write_names(path: Path, lines: list[LabelName]) -> None:
 def safe_name(name: str) -> str:
     """A name that every file system takes."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "segmentation"
+
+
+def _single_paths(folder: Path, stem: str, values: dict[str, int]) -> tuple[Path, ...]:
+    safe = {name: safe_name(name).casefold() for name in values}
+    taken = list(safe.values())
+    # Names that differ only in what files cannot hold (or in case, on Windows) are told apart by their value.
+    unique = {
+        name: f"{safe_name(name)}_{values[name]}" if taken.count(safe[name]) > 1 else safe_name(name) for name in values
+    }
+    return tuple(folder / f"{stem}_{unique[name]}.nii.gz" for name in values)
 
 
 def _check_names(names: list[str]) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.geometry import AXES, array_axis, slice_spacing
-from ..segmentation import find_marked_slices
-from .segments import Part, lattice_to_volume, read_part, read_tag, segment_name
+from ..segmentation.marks import find_marked_slices
+from .segments import Part, box_slices, has_voxels, lattice_to_volume, read_part, read_tag, segment_name
 from .volumes import geometry_of, grid_size
 
 #: Tag of a segment that holds the record.
@@ -39,7 +39,7 @@ class MarkedSlice:
         axis: "i", "j" or "k".
         index: Slice number along the axis, from 0.
         area_mm2: Marked area of all segments of the run; 0 where a prediction was erased.
-        segment_ids: The segments that are marked there.
+        segment_ids: The segments of the run that are marked there.
         used: False when the user switched the slice off.
     """
 
@@ -94,8 +94,6 @@ def marked_slices(
     segmentation: Any, chosen: list[str], volume: Any, axis: str = "auto", *, skip_empty: bool = True
 ) -> list[MarkedSlice]:
     """The slices that the user marked, in order, all along one axis.
-
-    A slice that is marked for one of the chosen segments counts as marked for all of them.
 
     Args:
         segmentation: The segmentation node.
@@ -202,14 +200,16 @@ def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis:
     """The axis and the marked slices of one segment."""
     record = _record_of(segmentation, segment_id, volume)
     if record is None:
-        if axis != "auto":
-            return axis, set(_filled(part, axis))
         try:
-            marked = find_marked_slices(part.array)
-        except InputError as error:
-            raise InputError(f"Segment '{segment_name(segmentation, segment_id)}': {error}") from None
-        start = part.extent[2 * AXES.index(marked.axis)]
-        return marked.axis, {start + int(index) for index in marked.indices}
+            found = find_marked_slices(part.array, axis)
+        except InputError:
+            # Once more on the whole grid, for a message with the right slice numbers.
+            try:
+                return _whole_grid(part, volume, axis)
+            except InputError as error:
+                raise InputError(f"Segment '{segment_name(segmentation, segment_id)}': {error}") from None
+        start = part.extent[2 * AXES.index(found.axis)]
+        return found.axis, {start + index for index in found.indices}
     changed = {name: _changed(part, record, name) for name in AXES}
     fewest = min(AXES, key=lambda name: len(changed[name]))
     if axis == "auto" and len(changed[fewest]) * _SAME_ORIENTATION < len(changed[record.axis]):
@@ -221,6 +221,13 @@ def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis:
     if chosen != record.axis:
         return chosen, changed[chosen]
     return chosen, (set(record.marked) & set(_filled(part, chosen))) | changed[chosen]
+
+
+def _whole_grid(part: Part, volume: Any, axis: str) -> tuple[str, set[int]]:
+    whole = np.zeros(grid_size(volume)[::-1], np.uint8)
+    whole[box_slices(part.extent)] = part.array
+    found = find_marked_slices(whole, axis)
+    return found.axis, set(found.indices)
 
 
 def _changed(part: Part, record: Record, axis: str) -> set[int]:
@@ -256,13 +263,13 @@ def _rows(
     counts = {key: np.count_nonzero(part.array, axis=others) for key, part in parts.items()}
     rows = []
     for index in sorted(set().union(*marked.values())):
-        voxels = {}
-        for key, part in parts.items():
-            position = index - part.extent[2 * number]
-            if 0 <= position < len(counts[key]) and counts[key][position]:
-                voxels[key] = int(counts[key][position])
-        area = sum(voxels.values()) * row_mm * col_mm
-        rows.append(MarkedSlice(axis, index, area, tuple(voxels), index not in unused))
+        here = tuple(key for key, indices in marked.items() if index in indices)
+        voxels = 0
+        for key in here:
+            position = index - parts[key].extent[2 * number]
+            if 0 <= position < len(counts[key]):
+                voxels += int(counts[key][position])
+        rows.append(MarkedSlice(axis, index, voxels * row_mm * col_mm, here, index not in unused))
     return rows
 
 
@@ -279,15 +286,9 @@ def _nothing_marked(segmentation: Any, chosen: list[str], parts: dict[str, Part]
     segment = "segment" if len(chosen) == 1 else "segments"
     if parts:
         return f"No slice of the {segment} {names} is marked by hand: paint on a slice, or use a saved support set."
-    if any(_has_voxels(segmentation, each) for each in chosen):
+    if any(has_voxels(segmentation, each) for each in chosen):
         return (
             f"The marks of {segment} {names} lie outside the volume '{volume.GetName()}': "
             "choose the volume they were drawn on, or check the transforms of both."
         )
     return f"The {segment} {names} {'is' if len(chosen) == 1 else 'are'} empty: mark the structure on a few slices."
-
-
-def _has_voxels(segmentation: Any, segment_id: str) -> bool:
-    bounds = [0.0] * 6
-    segmentation.GetSegmentation().GetSegment(segment_id).GetBounds(bounds)
-    return all(bounds[2 * axis] < bounds[2 * axis + 1] for axis in range(3))

@@ -172,6 +172,13 @@ def labelmap_of(segmentation: Any, segment_id: str) -> Any:
     return labelmap
 
 
+def has_voxels(segmentation: Any, segment_id: str) -> bool:
+    """Whether a segment holds anything at all, wherever that lies."""
+    labelmap = labelmap_of(segmentation, segment_id)
+    value = segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    return not _is_empty(labelmap.GetExtent()) and bool((image_array(labelmap) == value).any())
+
+
 def lattice_to_volume(segmentation: Any, lattice: np.ndarray, volume: Any) -> np.ndarray:
     """The (4, 4) matrix from the indices of a lattice in the segmentation's local RAS to the volume's voxel indices."""
     return np.linalg.inv(ijk_to_ras(volume)) @ between_nodes(segmentation, volume) @ lattice
