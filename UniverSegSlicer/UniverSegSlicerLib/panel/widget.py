@@ -40,6 +40,7 @@ class UniverSegPanel:
         models: The catalogue of networks.
         provide_torch: Makes torch available, asking the user; raises DependencyError when it cannot.
         window: The main window, where shortcuts live.
+        prepare_editor: Gives the editor widget its node when the scene has none (any more).
     """
 
     def __init__(
@@ -52,7 +53,10 @@ class UniverSegPanel:
         models: ModelStore,
         provide_torch: Callable[[], None],
         window: Any,
+        prepare_editor: Callable[[], None] = lambda: None,
     ) -> None:
+        #: Gives the editor widget its node when the scene has none (any more).
+        self.prepare_editor = prepare_editor
         self.context = Context(ui=ui, logic=logic, editor=editor, dialogs=dialogs, views=views, refresh=self.refresh)
         self.support = SupportSection(self.context)
         self.run = RunSection(self.context, provide_torch)

@@ -1,0 +1,83 @@
+"""Puts the panel together inside a running Slicer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+
+from .catalogue import CatalogueStore
+from .host import SlicerDialogs, SlicerViews, provide_torch
+from .widget import UniverSegPanel
+
+EDITOR_TAG = "UniverSegSlicer"
+#: The tools that marking needs come first; the rest of the Segment Editor's stay in the Segment Editor.
+EFFECTS = ["Paint", "Draw", "Erase", "Level tracing", "Threshold", "Scissors", "Islands", "Smoothing"]
+BUTTON_ICONS = {
+    "segmentButton": "segment",
+    "cancelButton": "cancel",
+    "applyButton": "apply",
+    "discardButton": "discard",
+    "nextSliceButton": "next",
+    "clickButton": "click",
+    "exportButton": "export",
+    "jumpButton": "goto",
+    "removeButton": "remove",
+}
+
+
+def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
+    """The panel over Slicer's own widgets.
+
+    Args:
+        ui: The widgets of the ``.ui`` file by name.
+        logic: The scene logic.
+        icons: The module's folder of icons, with ``light`` and ``dark`` inside.
+    """
+    editor = slicer.qMRMLSegmentEditorWidget()
+    editor.setMaximumNumberOfUndoStates(10)
+    prepare_editor(editor)
+    editor.setMRMLScene(slicer.mrmlScene)
+    editor.setSegmentationNodeSelectorVisible(False)
+    editor.setSourceVolumeNodeSelectorVisible(False)
+    editor.setSwitchToSegmentationsButtonVisible(False)
+    editor.setEffectNameOrder(EFFECTS)
+    editor.setUnorderedEffectsVisible(False)
+    editor.setEffectColumnCount(4)
+    ui.editorContainer.layout().addWidget(editor)
+    # One Ctrl+Z in the panel's editor takes a result back, like a stroke.
+    logic.writer.save_state = editor.saveStateForUndo
+    set_icons(ui, Path(icons))
+    return UniverSegPanel(
+        ui,
+        logic,
+        editor,
+        SlicerDialogs(),
+        SlicerViews(),
+        CatalogueStore(),
+        provide_torch,
+        slicer.util.mainWindow(),
+        prepare_editor=lambda: prepare_editor(editor),
+    )
+
+
+def prepare_editor(editor: Any) -> None:
+    """Give the embedded Segment Editor its node in the present scene (a closed scene took the last one along)."""
+    node = slicer.mrmlScene.GetSingletonNode(EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+    if node is None:
+        node = slicer.vtkMRMLSegmentEditorNode()
+        node.SetName("UniverSegSlicer")
+        node.SetSingletonTag(EDITOR_TAG)
+        node = slicer.mrmlScene.AddNode(node)
+    if editor.mrmlSegmentEditorNode() is not node:
+        editor.setMRMLSegmentEditorNode(node)
+
+
+def set_icons(ui: Any, folder: Path) -> None:
+    """Icons that can be seen on the window's background: dark strokes on light, light strokes on dark."""
+    background = qt.QApplication.palette().color(qt.QPalette.Window)
+    theme = "light" if background.lightness() >= 128 else "dark"
+    for name, icon in BUTTON_ICONS.items():
+        getattr(ui, name).setIcon(qt.QIcon(str(folder / theme / f"{icon}.svg")))
