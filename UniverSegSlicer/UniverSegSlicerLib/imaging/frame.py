@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .boxes import Box
+from .intensity import IntensityWindow
 
 #: Logit of the pixels that the network did not see: certain background, yet finite, so that means stay finite.
 OUTSIDE_LOGIT = -30.0
@@ -88,13 +89,19 @@ class SliceFrame:
         (row_start, row_stop), (col_start, col_stop) = (self._covered(axis) for axis in (0, 1))
         return Box(row_start, row_stop, col_start, col_stop)
 
-    def to_network(self, stack: np.ndarray, kind: Literal["image", "mask"] = "image") -> np.ndarray:
+    def to_network(
+        self,
+        stack: np.ndarray,
+        kind: Literal["image", "mask"] = "image",
+        window: IntensityWindow | None = None,
+    ) -> np.ndarray:
         """Resample slices to the network's square.
 
         Args:
-            stack: (N, rows, cols) or one slice (rows, cols). An image is in [0, 1] already (IntensityWindow); of a mask
-                everything that is not zero counts as 1.
+            stack: (N, rows, cols) or one slice (rows, cols). An image is in [0, 1] already, unless a window is given;
+                of a mask everything that is not zero counts as 1.
             kind: "image" or "mask".
+            window: Applied to the image first, only to the part that the square needs.
 
         Returns:
             float32 (N, size, size) or (size, size); a mask is soft: the covered part of each network pixel.
@@ -107,7 +114,10 @@ class SliceFrame:
             raise InputError(f"slices of shape {stack.shape} do not fit a frame of {self.shape} (rows, cols).")
         (rows, by_row), (cols, by_col) = self._forward
         part = stack[..., rows, cols]
-        part = (part != 0) if kind == "mask" else part
+        if kind == "mask":
+            part = part != 0
+        elif window is not None:
+            part = window.apply(part)
         return np.clip(by_row @ part.astype(np.float32) @ by_col.T, 0.0, 1.0)
 
     def from_network_covered(self, logits: np.ndarray) -> np.ndarray:

@@ -1,1 +1,31 @@
-"""To be filled: the room `segmentation`."""
+"""The domain: support sets, propagation through a volume, clicks on a slice. Pure functions on arrays.
+
+Needs NumPy, SimpleITK and a model of ``UniverSegSlicerLib.network``; importing this package imports no torch.
+"""
+
+from .click import ClickResult, ClickSession, click_segment
+from .images import segment_images
+from .marks import MarkedSlices, find_marked_slices
+from .propagate import Propagation, propagate, resolve_strategy
+from .ranking import SliceSuggestion, rank_slices
+from .settings import CHOICES, STRATEGIES, PropagationSettings
+from .support import SupportExample, SupportSet
+
+__all__ = [
+    "CHOICES",
+    "STRATEGIES",
+    "ClickResult",
+    "ClickSession",
+    "MarkedSlices",
+    "Propagation",
+    "PropagationSettings",
+    "SliceSuggestion",
+    "SupportExample",
+    "SupportSet",
+    "click_segment",
+    "find_marked_slices",
+    "propagate",
+    "rank_slices",
+    "resolve_strategy",
+    "segment_images",
+]

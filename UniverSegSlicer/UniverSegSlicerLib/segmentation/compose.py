@@ -1,0 +1,68 @@
+"""From the labels' logits on their squares to one label map on the volume's grid, slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..imaging import OUTSIDE_LOGIT, SliceFrame
+from .strategies import LabelLogits
+
+# Slices that are composed at once hold about this many pixels, which bounds the memory at some tens of megabytes.
+_SLAB_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class LabelResult:
+    """One label's logits with the frame that they lie in."""
+
+    value: int
+    frame: SliceFrame
+    found: LabelLogits
+
+
+def compose(
+    results: Sequence[LabelResult],
+    indices: np.ndarray,
+    labels: np.ndarray,
+    confidence: np.ndarray | None,
+    doubt: np.ndarray,
+) -> None:
+    """Fill slices of a label map: the label of the highest logit, background where none is above 0.
+
+    Confidence is how far the winner is from the runner-up (background counts, with logit 0), as the hyperbolic tangent
+    of half the difference, which for one label is |2p - 1|; times one minus twice the standard deviation of the
+    probabilities between passes.
+
+    Args:
+        results: The labels.
+        indices: Slices to fill.
+        labels: (N, rows, cols) integers, written in place; any memory layout.
+        confidence: (N, rows, cols) float32 in [0, 1], written in place; None to leave it out.
+        doubt: (N,) sum of one minus confidence over the pixels of a slice, written in place.
+    """
+    rows, cols = labels.shape[1:]
+    step = max(1, _SLAB_PIXELS // max(1, rows * cols))
+    for start in range(0, len(indices), step):
+        slab = indices[start : start + step]
+        best = np.zeros((len(slab), rows, cols), np.float32)
+        second = np.full_like(best, OUTSIDE_LOGIT)
+        winner = np.zeros(best.shape, labels.dtype)
+        spread = np.zeros_like(best)
+        for result in results:
+            part = (slice(None), *result.frame.covered.slices)
+            logits = result.frame.from_network_covered(result.found.logits[slab])
+            wins = logits > best[part]
+            second[part] = np.where(wins, best[part], np.maximum(second[part], logits))
+            best[part] = np.where(wins, logits, best[part])
+            winner[part] = np.where(wins, result.value, winner[part])
+            if result.found.spread is not None:
+                between = result.frame.from_network_covered(result.found.spread[slab])
+                spread[part] = np.maximum(spread[part], between)
+        certain = np.tanh(0.5 * (best - second)) * np.clip(1 - 2 * spread, 0, 1)
+        labels[slab] = winner
+        doubt[slab] = (1 - certain).sum(axis=(1, 2))
+        if confidence is not None:
+            confidence[slab] = certain

@@ -1,0 +1,198 @@
+"""One label of one volume: the region, the frame, the examples, the strategy, and what follows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_spacing, slice_stack
+from .compose import LabelResult
+from .detail import refine_in_tiles
+from .predictor import Meter, SupportStack, probability
+from .region import grown_where_touched, region_around
+from .settings import PropagationSettings
+from .strategies import STRATEGIES, LabelLogits, LabelTask, predict_slices, smooth_along_slices
+from .support import SupportExample, SupportSet
+
+if TYPE_CHECKING:
+    from ..network import InContextModel
+
+# The region may grow this often after the segmentation; each time it is predicted anew.
+_GROWTHS = 2
+# Slices that are brought to the network's grid at once hold about this many pixels.
+_SLAB_PIXELS = 4_000_000
+# Tiles show more only where a network pixel is larger than this many image pixels.
+_COARSE = 1.25
+# A first look at whole slices is followed by a second one at a region, if that is at most this share of the slice.
+_NARROWER = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeSlices:
+    """A volume as a stack of slices."""
+
+    volume: Volume
+    axis: str
+    window: IntensityWindow
+
+    @property
+    def stack(self) -> np.ndarray:
+        """(N, rows, cols), a view."""
+        return slice_stack(self.volume.array, self.axis)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        rows, cols = self.stack.shape[1:]
+        return rows, cols
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """(row_mm, col_mm)."""
+        return slice_spacing(self.volume.geometry, self.axis)
+
+    def seen_through(self, frame: SliceFrame) -> np.ndarray:
+        """All slices on the frame's square, float32 (N, size, size)."""
+        stack = self.stack
+        step = max(1, _SLAB_PIXELS // max(1, self.shape[0] * self.shape[1]))
+        parts = [frame.to_network(stack[n : n + step], window=self.window) for n in range(0, len(stack), step)]
+        return np.concatenate(parts)
+
+
+def example_frame(example: SupportExample, label: int, size: int, settings: PropagationSettings | None) -> SliceFrame:
+    """The frame of an example from elsewhere: a region around its own structure, or all of it without settings."""
+    box = None
+    if settings is not None:
+        box = region_around(Box.around(example.labels == label), example.image.shape, example.spacing, settings)
+    return SliceFrame.fit(example.image.shape, example.spacing, box, size)
+
+
+def example_planes(
+    examples: tuple[SupportExample, ...], label: int, size: int, settings: PropagationSettings | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and soft masks (S, size, size) of examples from elsewhere."""
+    images, masks = np.zeros((2, len(examples), size, size), np.float32)
+    for n, example in enumerate(examples):
+        frame = example_frame(example, label, size, settings)
+        images[n] = frame.to_network(example.image)
+        masks[n] = frame.to_network(example.labels == label, "mask")
+    return images, masks
+
+
+@dataclass(frozen=True, eq=False)
+class LabelRun:
+    """The work on one label.
+
+    Attributes:
+        slices: The volume.
+        label: The label value.
+        marks: Slice number to boolean mask (rows, cols).
+        wanted: Rising numbers of the slices to predict; marked ones are not among them.
+        support: Examples from elsewhere.
+        model: The network.
+        strategy: "independent", "cascade" or "prior".
+        settings: The settings.
+        meter: Progress and cancellation.
+    """
+
+    slices: VolumeSlices
+    label: int
+    marks: dict[int, np.ndarray]
+    wanted: np.ndarray
+    support: SupportSet
+    model: InContextModel
+    strategy: str
+    settings: PropagationSettings
+    meter: Meter
+
+    def run(self) -> LabelResult:
+        """Predict the label in all wanted slices."""
+        drawn = [mask for mask in self.marks.values() if mask.any()]
+        known = Box.around(np.stack(drawn)) if drawn else None
+        box = region_around(known, self.slices.shape, self.slices.spacing, self.settings)
+        frame, task, found = self._attempt(box)
+        if known is None and not self.marks:
+            frame, task, found = self._second_look(frame, task, found)
+        for _ in range(_GROWTHS if box is not None else 0):
+            bigger = grown_where_touched(frame, found.logits[self.wanted] > 0)
+            if bigger is None:
+                break
+            self.meter.expect(len(self.wanted))
+            frame, task, found = self._attempt(bigger)
+        if not self.settings.keep_marked and self.marks:
+            self._predict_marked(task, found)
+        if self.settings.detail > 1 and self.strategy == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
+            frame, found = refine_in_tiles(task, found, frame, self.slices.seen_through, self._masks_through)
+        if self.settings.smooth:
+            found.logits = smooth_along_slices(found.logits, self.settings.smooth)
+        # Half the memory, and finer steps than any threshold asks for.
+        found.logits = found.logits.astype(np.float16)
+        found.spread = None if found.spread is None else found.spread.astype(np.float16)
+        return LabelResult(self.label, frame, found)
+
+    def _attempt(self, box: Box | None) -> tuple[SliceFrame, LabelTask, LabelLogits]:
+        frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, self.model.resolution)
+        task = self._task(frame, self.settings if box is not None else None)
+        return frame, task, STRATEGIES[self.strategy](task)
+
+    def _task(self, frame: SliceFrame, region: PropagationSettings | None) -> LabelTask:
+        images = self.slices.seen_through(frame)
+        marked = sorted(self.marks)
+        masks = self._masks_through(frame)
+        others = self.support.supporting(self.label)
+        other_images, other_masks = example_planes(others, self.label, frame.size, region)
+        places = np.concatenate([np.array(marked, float), np.full(len(others), np.nan)])
+        support = SupportStack(
+            self.model, np.concatenate([images[marked], other_images]), np.concatenate([masks, other_masks]), places
+        )
+        name = f"label {self.label}"
+        return LabelTask(
+            images, dict(zip(marked, masks, strict=True)), self.wanted, support, self.settings, self.meter, name
+        )
+
+    def _masks_through(self, frame: SliceFrame) -> np.ndarray:
+        """The marked masks on a frame, float32 (n, size, size), by rising slice number."""
+        if not self.marks:
+            return np.zeros((0, frame.size, frame.size), np.float32)
+        return np.stack([frame.to_network(self.marks[n], "mask") for n in sorted(self.marks)])
+
+    def _second_look(
+        self, frame: SliceFrame, task: LabelTask, found: LabelLogits
+    ) -> tuple[SliceFrame, LabelTask, LabelLogits]:
+        """Without marks: whole slices first, then the region in which the structure was found."""
+        tight = _largest_part(found.logits > 0)
+        if tight is None:
+            return frame, task, found
+        start = [int(np.floor(x)) for x in frame.point_from_network(tight.row_start - 0.5, tight.col_start - 0.5)]
+        stop = [int(np.ceil(x)) + 1 for x in frame.point_from_network(tight.row_stop - 0.5, tight.col_stop - 0.5)]
+        rows, cols = self.slices.shape
+        box = Box(max(0, start[0]), min(rows, stop[0]), max(0, start[1]), min(cols, stop[1]))
+        region = region_around(box, self.slices.shape, self.slices.spacing, self.settings)
+        closer = SliceFrame.fit(self.slices.shape, self.slices.spacing, region, frame.size)
+        if closer.side_mm > _NARROWER * frame.side_mm:
+            return frame, task, found
+        self.meter.expect(len(self.wanted))
+        task = self._task(closer, self.settings)
+        if self.strategy != "prior":
+            return closer, task, STRATEGIES[self.strategy](task)
+        prior = np.stack([closer.to_network(frame.from_network(probability(one))) for one in found.logits])
+        result = LabelLogits.background(task)
+        predict_slices(task, result, self.wanted, prior[self.wanted])
+        return closer, task, result
+
+    def _predict_marked(self, task: LabelTask, found: LabelLogits) -> None:
+        marked = np.array(sorted(task.marks))
+        prior = np.stack([task.marks[n] for n in marked]) if self.strategy == "prior" else None
+        predict_slices(task, found, marked, prior)
+
+
+def _largest_part(masks: np.ndarray) -> Box | None:
+    """The box, over all slices, of the largest connected part of (N, rows, cols) masks."""
+    if not masks.any():
+        return None
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(masks.astype(np.uint8)))
+    largest = sitk.GetArrayFromImage(sitk.RelabelComponent(parts, sortByObjectSize=True)) == 1
+    return Box.around(largest)

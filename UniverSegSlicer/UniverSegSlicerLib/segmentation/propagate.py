@@ -1,0 +1,244 @@
+"""From a few marked slices, or from a support set alone, to a segmented volume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
+from ..progress import CancelToken, ProgressCallback
+from .compose import compose
+from .label_run import LabelRun, VolumeSlices
+from .marks import find_marked_slices
+from .predictor import Meter
+from .ranking import SliceSuggestion, rank_slices
+from .settings import PropagationSettings
+from .support import SupportSet, same_grid_labels
+
+if TYPE_CHECKING:
+    from ..network import InContextModel
+
+#: Query channels of a model that has the prior plane.
+PRIOR_CHANNELS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """A segmented volume.
+
+    Attributes:
+        labels: (K, J, I) uint16 on the volume's grid.
+        confidence: (K, J, I) float32 in [0, 1], 1 on marked slices; None where it was not asked for.
+        axis: The slice axis.
+        marked: The slices that were marked.
+        next_slices: Unmarked slices worth marking next, best first.
+        strategy: The strategy that was used ("auto" resolved).
+        seconds: Time taken.
+        device: Where the network computed.
+        model: Name of the model.
+    """
+
+    labels: np.ndarray
+    confidence: np.ndarray | None
+    axis: str
+    marked: tuple[int, ...]
+    next_slices: list[SliceSuggestion]
+    strategy: str
+    seconds: float
+    device: str
+    model: str
+
+
+def resolve_strategy(strategy: str, model: InContextModel) -> str:
+    """The strategy that a model will follow.
+
+    Raises:
+        InputError: "prior" with a model that has no prior plane.
+    """
+    has_prior = model.query_channels >= PRIOR_CHANNELS
+    if strategy == "auto":
+        return "prior" if has_prior else "cascade"
+    if strategy == "prior" and not has_prior:
+        raise InputError(
+            f"the strategy 'prior' needs a model with a prior plane, and {model.name} has {model.query_channels} query "
+            "channel(s) instead of four; use the default model, or the strategy 'cascade' or 'independent'."
+        )
+    return strategy
+
+
+def propagate(
+    volume: Volume,
+    marks: np.ndarray | None,
+    *,
+    model: InContextModel,
+    axis: str = "auto",
+    label_values: Iterable[int] | None = None,
+    support: SupportSet | None = None,
+    marked_indices: Iterable[int] | None = None,
+    settings: PropagationSettings | None = None,
+    window: IntensityWindow | None = None,
+    confidence: bool = True,
+    progress: ProgressCallback | None = None,
+    cancel: CancelToken | None = None,
+) -> Propagation:
+    """Segment a volume from marked slices, from a support set, or from both.
+
+    Nothing that is passed in is changed. The same arguments give the same result.
+
+    Args:
+        volume: The image, any real dtype; NaN and infinite voxels are allowed.
+        marks: (K, J, I) label map with only the marked slices filled; None without marks.
+        model: From ``load_model``.
+        axis: "i", "j", "k", or "auto": from the marks, else from the support set, else "k".
+        label_values: The labels to segment; all that marks and support set hold by default. Other labels in the marks
+            are ignored.
+        support: More examples, from other volumes or pictures.
+        marked_indices: The marked slices along the axis, where slices without any label are marked as well: on them,
+            and on the others, a label that is not there is known to be absent.
+        settings: How to go about it; the defaults if None.
+        window: Intensity window; that of the whole volume by default.
+        confidence: Whether to return the confidence map.
+        progress: Called with the share done.
+        cancel: Looked at after every chunk of slices.
+
+    Returns:
+        The label map with its confidence, on exactly the volume's grid.
+
+    Raises:
+        GeometryError: The marks have another shape than the volume.
+        InputError: Nothing is marked and there is no support; a label is absent; the axis cannot be told; a slice is
+            outside the volume; the model cannot do the strategy.
+        Cancelled: The cancel token was raised.
+
+    Example:
+        >>> result = propagate(volume, marks, model=load_model())  # doctest: +SKIP
+        >>> write_label_map("out.nii.gz", result.labels, volume.geometry)  # doctest: +SKIP
+    """
+    begin = time.perf_counter()
+    settings = settings or PropagationSettings()
+    strategy = resolve_strategy(settings.strategy, model)
+    support = support or SupportSet()
+    given = None if marks is None else same_grid_labels(marks, volume)
+    values = _label_values(given, support, label_values)
+    axis, marked = _marked(given, values, support, axis=axis, indices=marked_indices, shape=volume.array.shape)
+    kept = None if given is None else _only(slice_stack(given, axis)[list(marked)], values)
+    count = volume.array.shape[array_axis(axis)]
+    wanted = _wanted(count, marked, settings)
+
+    slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
+    passes = len(wanted) + (0 if settings.keep_marked else len(marked))
+    total = len(values) * passes * settings.ensemble * (1 + settings.flips) * settings.passes
+    meter = Meter(progress, cancel, total)
+    results = [
+        LabelRun(
+            slices, value, _marks_of(value, marked, kept, marked_indices is not None), wanted, support, model, strategy,
+            settings, meter,
+        ).run()
+        for value in values
+    ]  # fmt: skip
+    labels = np.zeros(volume.array.shape, np.uint16)
+    certain = np.ones(volume.array.shape, np.float32) if confidence else None
+    stack = slice_stack(labels, axis)
+    certain_stack = None if certain is None else slice_stack(certain, axis)
+    doubt = np.zeros(count)
+    fill = wanted if settings.keep_marked else np.union1d(wanted, _in_range(np.array(marked, int), settings))
+    compose(results, fill, stack, certain_stack, doubt)
+    if settings.keep_marked and kept is not None:
+        stack[list(marked)] = kept
+    return Propagation(
+        labels,
+        certain,
+        axis,
+        marked,
+        rank_slices(doubt, marked),
+        strategy,
+        time.perf_counter() - begin,
+        str(model.device),
+        model.name,
+    )
+
+
+def values_in(labels: np.ndarray) -> tuple[int, ...]:
+    """The label values of a uint16 array, rising, without background; without a sorted copy of a large volume."""
+    seen = np.zeros(np.iinfo(np.uint16).max + 1, bool)
+    for part in labels:
+        seen[part.ravel()] = True
+    return tuple(int(v) for v in np.flatnonzero(seen) if v)
+
+
+def _label_values(marks: np.ndarray | None, support: SupportSet, wanted: Iterable[int] | None) -> tuple[int, ...]:
+    present = sorted(set(() if marks is None else values_in(marks)) | set(support.label_values))
+    if not present:
+        where = "the label map holds no label" if marks is not None else "there are no marks"
+        raise InputError(f"no slice is marked ({where}) and there is no support set with labels to go by.")
+    if wanted is None:
+        return tuple(present)
+    values = tuple(dict.fromkeys(int(v) for v in wanted))
+    absent = [v for v in values if v not in present]
+    if absent or not values:
+        named = f"label {absent[0]} is absent" if absent else "no label was asked for"
+        raise InputError(f"{named}; marks and support set hold {', '.join(map(str, present))}.")
+    return values
+
+
+def _only(labels: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    return np.where(np.isin(labels, values), labels, 0).astype(np.uint16)
+
+
+def _marked(
+    marks: np.ndarray | None,
+    values: Sequence[int],
+    support: SupportSet,
+    *,
+    axis: str,
+    indices: Iterable[int] | None,
+    shape: tuple[int, ...],
+) -> tuple[str, tuple[int, ...]]:
+    """The slice axis, and the marked slices along it."""
+    requested = None
+    if marks is not None:
+        requested = marks if values == values_in(marks) else _only(marks, values)
+    if indices is not None:
+        if requested is None:
+            raise InputError("marked_indices are given without marks.")
+        if axis == "auto":
+            axis = find_marked_slices(requested, axis).axis
+        chosen = tuple(sorted({int(n) for n in indices}))
+        count = shape[array_axis(axis)]
+        if not chosen or chosen[0] < 0 or chosen[-1] >= count:
+            raise InputError(f"marked_indices {list(chosen)} are not slices {axis}:0 to {axis}:{count - 1}.")
+        return axis, chosen
+    if requested is not None and requested.any():
+        found = find_marked_slices(requested, axis)
+        return found.axis, found.indices
+    if axis == "auto":
+        axes = [e.axis for e in support.examples if e.used and e.axis is not None]
+        axis = max(sorted(set(axes)), key=axes.count) if axes else "k"
+    array_axis(axis)
+    return axis, ()
+
+
+def _in_range(indices: np.ndarray, settings: PropagationSettings) -> np.ndarray:
+    if settings.slice_range is None:
+        return indices
+    first, stop = settings.slice_range
+    return indices[(indices >= first) & (indices < stop)]
+
+
+def _wanted(count: int, marked: Sequence[int], settings: PropagationSettings) -> np.ndarray:
+    if settings.slice_range is not None and settings.slice_range[1] > count:
+        raise InputError(f"slice_range {settings.slice_range} goes beyond the {count} slices of the volume.")
+    return np.setdiff1d(_in_range(np.arange(count), settings), np.array(marked, int))
+
+
+def _marks_of(value: int, marked: Sequence[int], kept: np.ndarray | None, complete: bool) -> dict[int, np.ndarray]:
+    """Slice number to boolean mask (rows, cols) of one label: where it is marked, or known to be absent."""
+    if kept is None:
+        return {}
+    masks = {n: kept[row] == value for row, n in enumerate(marked)}
+    return {n: mask for n, mask in masks.items() if complete or mask.any()}

@@ -1,0 +1,79 @@
+"""How a segmentation spreads from the marked slices, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import InputError
+
+Strategy = Literal["auto", "independent", "cascade", "prior"]
+Choice = Literal["nearest", "random", "all"]
+
+STRATEGIES: tuple[str, ...] = ("auto", "independent", "cascade", "prior")
+CHOICES: tuple[str, ...] = ("nearest", "random", "all")
+
+
+@dataclass(frozen=True)
+class PropagationSettings:
+    """Settings of a propagation; the defaults are what the command line and Slicer use.
+
+    Attributes:
+        strategy: "independent" predicts every slice on its own (the published protocol). "cascade" goes outwards from
+            the marked slices, and each accepted slice joins the support set (arXiv 2412.13299). "prior" also tells the
+            network the shape that the neighbouring slices suggest; it needs a model with a prior plane. "auto" is the
+            best one that the model can do.
+        choice: Which examples support a slice: the "nearest", a "random" draw, or "all".
+        support_size: At most this many examples support a slice, at least 1 ("all" takes all).
+        ensemble: Number of draws of the support set whose logits are averaged, at least 1.
+        flips: Also average over mirrored copies of query and support.
+        seed: Of every random draw; the same seed gives the same result.
+        margin: Margin around the marked structure that the network sees, as a share of its longer side;
+            ``math.inf`` shows whole slices.
+        margin_mm: The same in mm; takes the place of ``margin`` where given.
+        passes: How often a slice is predicted by "prior"; from the second time on, the last prediction of the slice and
+            its neighbours is the prior. At least 1.
+        detail: Tiles per side: with 2 or more, a structure that is large on the network's grid is predicted once more
+            in overlapping tiles, each at the full resolution of the network. At least 1.
+        smooth: Standard deviation of a Gaussian along the slice axis, on logits, in slices; 0 for none.
+        keep_marked: Return the marked slices as they were given, voxel for voxel.
+        slice_range: (first, stop) of the slices to predict along the axis; all without it.
+
+    Raises:
+        InputError: A value is out of its range; the message names it.
+    """
+
+    strategy: Strategy = "auto"
+    choice: Choice = "nearest"
+    support_size: int = 16
+    ensemble: int = 1
+    flips: bool = False
+    seed: int = 0
+    margin: float = 0.5
+    margin_mm: float | None = None
+    passes: int = 1
+    detail: int = 1
+    smooth: float = 0.0
+    keep_marked: bool = True
+    slice_range: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.strategy in STRATEGIES, "strategy", self.strategy, f"one of {', '.join(STRATEGIES)}")
+        _require(self.choice in CHOICES, "choice", self.choice, f"one of {', '.join(CHOICES)}")
+        for name in ("support_size", "ensemble", "passes", "detail"):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and value >= 1, name, value, "a whole number of at least 1")
+        _require(isinstance(self.seed, int) and self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+        _require(self.margin >= 0, "margin", self.margin, "a share of at least 0")
+        _require(math.isfinite(self.smooth) and self.smooth >= 0, "smooth", self.smooth, "a number of at least 0")
+        if self.margin_mm is not None:
+            _require(self.margin_mm >= 0, "margin_mm", self.margin_mm, "a length of at least 0 mm")
+        if self.slice_range is not None:
+            first, stop = self.slice_range
+            _require(0 <= first < stop, "slice_range", self.slice_range, "(first, stop) with 0 <= first < stop")
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise InputError(f"{name} is {value!r}, expected {expected}.")
