@@ -22,13 +22,18 @@ ARRAY_SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv")
 TIFF_SUFFIXES = (".tif", ".tiff")
 
+#: Pillow's modes that are read as another: without transparency, and colours as red, green and blue.
+_PLAIN_MODES = {
+    "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB", "RGBA": "RGB", "RGBa": "RGB", "PA": "P", "LA": "L",
+}  # fmt: skip
+
 #: What the libraries raise on a truncated or foreign file.
 _BROKEN = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, zlib.error, TypeError)
 
 
 @dataclass(frozen=True)
 class RawArray:
-    """An array as stored: ``spacing`` in mm per axis (NaN unknown), ``header`` the axes' direction where there is one."""
+    """An array as stored: ``spacing`` in mm per axis (NaN unknown), ``header`` what the format says besides."""
 
     array: NDArray[Any]
     spacing: tuple[float, ...] = ()
@@ -85,19 +90,13 @@ def _load_picture(path: Path, suffix: str) -> NDArray[Any]:
     source: Any = path
     if suffix.endswith(".gz"):
         source = io.BytesIO(gzip.decompress(path.read_bytes()))
-    with image_module.open(source) as picture:
-        if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-            picture = picture.convert("RGB")
-        elif picture.mode == "LA":
-            picture = picture.convert("L")
-        elif picture.mode in ("RGBA", "PA", "RGBa"):
-            picture = picture.convert("RGB")
+    with image_module.open(source) as opened:
+        plain = _PLAIN_MODES.get(opened.mode)
+        picture = opened.convert(plain) if plain else opened
         # A palette picture keeps its indices: for masks they are the label values.
         array = np.asarray(picture)
         palette = picture.getpalette() if picture.mode == "P" else None
-    if palette is not None:
-        return _PaletteArray.make(array, palette)
-    return array
+    return array if palette is None else _PaletteArray.make(array, palette)
 
 
 class _PaletteArray(np.ndarray):

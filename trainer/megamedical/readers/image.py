@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from UniverSegSlicerLib.errors import GeometryError, InputError
 
 from ..index import Case
-from ..sample import MaskPart, Sample
+from ..sample import MaskPart, MultiHot, Sample
 from . import masks
 from .formats import VOLUME_SUFFIXES, RawArray, load_array, suffix_of
 from .pictures import split_channels, to_grey
@@ -34,18 +34,31 @@ def read(case: Case) -> Iterator[Sample]:
             if multi_hot is None or multi_hot.shape != grey.shape:
                 parts, notes = _labels(case, grey.shape)
                 multi_hot = masks.collect(group.label, parts, grey.shape)
-            yield Sample(
-                dataset=case.dataset,
-                group=group.name,
-                name="/".join(part for part in (case.name, channel, name) if part),
-                subject=case.subject,
-                modality=modality,
-                image=grey,
-                spacing=spacing,
-                masks=multi_hot,
-                official_split=case.official_split,
-                notes=tuple(notes),
-            )
+            yield sample_of(case, channel or name, modality, grey, spacing, multi_hot, notes)
+
+
+def sample_of(
+    case: Case,
+    channel: str,
+    modality: str,
+    image: NDArray[Any],
+    spacing: tuple[float, ...],
+    multi_hot: MultiHot,
+    notes: Sequence[str],
+) -> Sample:
+    """A sample named after its case and channel."""
+    return Sample(
+        dataset=case.dataset,
+        group=case.group.name,
+        name="/".join(part for part in (case.name, channel) if part),
+        subject=case.subject,
+        modality=modality,
+        image=image,
+        spacing=spacing,
+        masks=multi_hot,
+        official_split=case.official_split,
+        notes=tuple(notes),
+    )
 
 
 def load_picture(path: Path, options: Mapping[str, Any]) -> RawArray:
@@ -76,7 +89,8 @@ def _labels(case: Case, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[st
         if turn is None:
             continue
         array: NDArray[np.generic] = load_picture(case.path(found), rule.options).array
-        if rule.encoding != "channels" and array.shape[:2] != shape or rule.encoding == "channels" and array.ndim != 3:
+        first = rule.encoding == "channels" and rule.options.get("channel_axis") == "first"
+        if (array.shape[1:3] if first else array.shape[:2]) != shape:
             raise GeometryError(f"{found.path}: the label has the shape {array.shape}, its image has {shape}.")
         if rule.encoding == "classes":
             new, said = masks.encode_class_file(rule, array, found.captures["class"], found.path, turn)

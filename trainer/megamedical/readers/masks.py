@@ -42,10 +42,8 @@ def encode(
         # These speak of grey values, which a palette picture keeps in its palette.
         array = in_colour(array)
     values = _inverted(single_channel(np.asarray(array), rule, where, dims), rule)
-    if rule.encoding in ("nonzero", "classes"):
-        return [_binary(values != 0, offset)], []
-    if rule.encoding == "threshold":
-        return [_binary(values > rule.threshold, offset)], []
+    if rule.encoding in ("nonzero", "threshold"):
+        return [_binary(values > rule.threshold if rule.encoding == "threshold" else values != 0, offset)], []
     if rule.encoding == "ranges":
         return _ranges(rule, values, where, offset)
     integers = as_integers(values, where)

@@ -13,6 +13,7 @@ from ..index import Case
 from ..sample import MaskPart, Sample
 from . import masks
 from .formats import RawArray, load_array
+from .image import sample_of
 from .pictures import split_channels
 
 
@@ -34,18 +35,8 @@ def read(case: Case) -> Iterator[Sample]:
         for name, array in split_channels(raw.array, group.image_options, str(path)).items():
             modality = group.modality_of(name or channel)
             if modality is not None:
-                yield Sample(
-                    dataset=case.dataset,
-                    group=group.name,
-                    name="/".join(part for part in (case.name, channel, name) if part),
-                    subject=case.subject,
-                    modality=modality,
-                    image=array,
-                    spacing=tuple(group.image_options.get("spacing", raw.spacing)),
-                    masks=multi_hot,
-                    official_split=case.official_split,
-                    notes=tuple(notes),
-                )
+                spacing = tuple(group.image_options.get("spacing", raw.spacing))
+                yield sample_of(case, channel or name, modality, array, spacing, multi_hot, notes)
 
 
 def _labels(case: Case, reference: RawArray, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[str]]:

@@ -33,9 +33,9 @@ class Store:
             ``group``, ``modality``; ``axis`` (0, 1, 2) and ``slice_index`` on the standardised grid; ``slicing``:
             "mid" (middle slice, and every 2D picture), "max" (largest slice of a label that is not the middle one)
             or "all" (any other slice that shows a label); ``split``: seeded "train", "val", "test" by subject;
-            ``official_split``; ``role``: "train", "val", "heldout"; ``rank``, ``licence``; ``rows`` and ``cols`` of the slice
-            before the resize, ``spacing_row`` and ``spacing_col`` of its pixels in mm (NaN unknown) and ``spacing``,
-            their mean: ``SliceFrame.fit((rows, cols), ...)`` is the way of the slice to its square.
+            ``official_split``; ``role``: "train", "val", "heldout"; ``rank``, ``licence``; ``rows`` and
+            ``cols`` of the slice before the resize, ``spacing_row`` and ``spacing_col`` of its pixels in mm (NaN
+            unknown) and ``spacing``, their mean; ``SliceFrame.fit((rows, cols), ...)`` is the way to its square.
         masks: One row per picture and label that it shows: ``mask``, ``image``, ``label`` (number in the data set),
             ``label_name``, ``area`` (fraction of the square), ``largest`` (this slice is the label's largest).
         shards: The content of each shard.json by data set.

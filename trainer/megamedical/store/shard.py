@@ -120,7 +120,8 @@ def _write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str])
     import pyarrow.parquet as pq
 
     types = {
-        "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(), "rows": pa.int32(), "cols": pa.int32(),
+        "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(),
+        "rows": pa.int32(), "cols": pa.int32(),
         "label": pa.int32(), "area": pa.float32(), "largest": pa.bool_(),
         "spacing_row": pa.float32(), "spacing_col": pa.float32(),
     }  # fmt: skip
