@@ -1,0 +1,5 @@
+"""``python -m UniverSegSlicerLib.cli`` is ``universeg-slicer``."""
+
+from . import main
+
+main()

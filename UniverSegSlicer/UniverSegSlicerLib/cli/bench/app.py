@@ -1,0 +1,7 @@
+"""``universeg-slicer bench``: measurements that anyone can repeat."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure speed and quality on this machine.")

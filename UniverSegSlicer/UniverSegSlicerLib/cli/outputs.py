@@ -1,0 +1,112 @@
+"""Output files: refused before the work starts where that is possible, and all of them there afterwards, or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OutputError
+from ..imaging import replacing
+from ..imaging.files import WRITABLE
+
+
+def check_output(path: Path | None, endings: tuple[str, ...] = (), *, inputs: tuple[Path | None, ...] = ()) -> None:
+    """Refuse an output path that could not be written when the work is done (None is always fine).
+
+    Args:
+        path: The file to write later.
+        endings: Endings of which the name must have one; empty: any.
+        inputs: Files that are read and must not be overwritten.
+
+    Raises:
+        InputError: Another ending, or an input file.
+        OutputError: No such folder, a folder in the file's place, or no permission.
+    """
+    if path is None:
+        return
+    if endings and not path.name.lower().endswith(endings):
+        raise InputError(f"{path}: the ending must be one of {', '.join(endings)}.")
+    if any(other is not None and path.resolve() == other.resolve() for other in inputs):
+        raise InputError(f"{path} is an input of this run and would be overwritten; choose another name.")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; a file name is needed.")
+    check_folder(path.resolve().parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is not there or cannot be written to."""
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is not a folder; make it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written to: permission denied.")
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse an output folder that could neither be made nor written to."""
+    if folder.exists():
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is a file; a folder is needed.")
+        check_folder(folder)
+        return
+    check_folder(next(parent for parent in folder.resolve().parents if parent.exists()))
+
+
+@contextmanager
+def all_or_none(*paths: Path | None) -> Iterator[list[Path | None]]:
+    """Give a temporary file for every path; they take their places together when the block ends well.
+
+    After an error in the block, Ctrl-C included, every path is as it was. None stays None.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    with ExitStack() as stack:
+        yield [None if path is None else stack.enter_context(replacing(path, _ending(path))) for path in paths]
+
+
+@contextmanager
+def filling_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty temporary folder; its files move to ``folder`` (made if need be) when the block ends well.
+
+    Files of the same names are replaced, others stay. After an error, Ctrl-C included, ``folder`` is as it was.
+
+    Raises:
+        OutputError: The folder cannot be made or written to.
+    """
+    check_new_folder(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written to: {error.strerror or error}.") from error
+    done = False
+    try:
+        yield beside
+        for path in sorted(file for file in beside.rglob("*") if file.is_file()):
+            place = folder / path.relative_to(beside)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+        done = True
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written to: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        if made and not done:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _ending(path: Path) -> str:
+    return next((ending for ending in WRITABLE if path.name.lower().endswith(ending)), path.suffix)

@@ -1,0 +1,249 @@
+"""``universeg-slicer propagate``: from a few marked slices to the whole volume."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from .. import __version__
+from ..errors import GeometryError, InputError
+from ..imaging import Volume, array_axis, read_label_map, read_volume, write_label_map, write_volume
+from ..imaging.files import WRITABLE
+from .console import print_json, progress_bar, say
+from .options import (
+    Axis,
+    DeviceOption,
+    EnsembleOption,
+    JsonOption,
+    ModelOption,
+    Precision,
+    PrecisionOption,
+    SeedOption,
+    SupportFileOption,
+    open_model,
+    parse_names,
+    parse_numbers,
+    parse_range,
+)
+from .outputs import all_or_none, check_output
+
+if TYPE_CHECKING:
+    from ..segmentation import Propagation
+
+_MM3_PER_ML = 1000.0
+
+
+class Strategy(str, Enum):
+    """How a segmentation spreads from the marked slices."""
+
+    auto = "auto"
+    independent = "independent"
+    cascade = "cascade"
+    prior = "prior"
+
+
+class Choice(str, Enum):
+    """Which examples support a slice."""
+
+    nearest = "nearest"
+    random = "random"
+    all = "all"
+
+
+def propagate(
+    volume: Annotated[
+        Path, typer.Argument(metavar="VOLUME", help="The volume: NIfTI, NRRD, MHA, or a folder with one DICOM series.")
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Argument(metavar="LABELS", help="Label map on the volume's grid with only the marked slices filled."),
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.nii.gz", help="The label map to write.")],
+    axis: Annotated[
+        Axis, typer.Option(help="Axis along which slices are marked; auto reads it from LABELS.")
+    ] = Axis.auto,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(help="How the segmentation spreads from the marks; auto takes the best that the model can do."),
+    ] = Strategy.auto,
+    support: SupportFileOption = None,
+    wanted: Annotated[
+        str | None, typer.Option("--labels", metavar="1,3", help="Segment these label values only; by default all.")
+    ] = None,
+    names: Annotated[
+        str | None, typer.Option(metavar="1=liver,2=spleen", help="Names of the label values, for the preview.")
+    ] = None,
+    marked: Annotated[
+        str | None,
+        typer.Option(
+            metavar="10,20",
+            help="The marked slices, where some of them are meant to be empty; by default all with labels.",
+        ),
+    ] = None,
+    slice_range: Annotated[
+        str | None, typer.Option("--range", metavar="A:B", help="Segment slices A to B only, both included.")
+    ] = None,
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = Precision.auto,
+    ensemble: EnsembleOption = 1,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Also average over mirrored copies; takes twice as long.")
+    ] = False,
+    choice: Annotated[Choice, typer.Option(help="Which examples support a slice.")] = Choice.nearest,
+    support_size: Annotated[int, typer.Option(min=1, help="At most so many examples support a slice.")] = 16,
+    seed: SeedOption = 0,
+    confidence: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a map of confidence, 0 to 1 (.nii.gz, .nrrd, ...).")
+    ] = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also draw the marked slices and the result.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Segment a volume from a few marked slices, from a support set, or from both.
+
+    The marked slices come back as they were given.
+
+    Example: universeg-slicer propagate brain.nii.gz marks.nii.gz -o out.nii.gz --preview out.png
+    """
+    from ..segmentation import PropagationSettings, SupportSet
+    from ..segmentation import propagate as spread
+
+    inputs = (volume, labels, support)
+    check_output(output, WRITABLE, inputs=inputs)
+    check_output(confidence, WRITABLE, inputs=(*inputs, output))
+    check_output(preview, (".png",), inputs=inputs)
+    if labels is None and support is None:
+        raise InputError("nothing says what to segment: give LABELS (a label map with marked slices), or --support.")
+    label_names = parse_names(names, "--names")
+    label_values, marked_slices = parse_numbers(wanted, "--labels"), parse_numbers(marked, "--marked")
+    only = parse_range(slice_range, "--range")
+
+    image = read_volume(volume)
+    marks = None if labels is None else read_marks(labels, volume, image)
+    examples = None if support is None else SupportSet.load(support)
+    settings = PropagationSettings(
+        strategy=strategy.value,
+        choice=choice.value,
+        support_size=support_size,
+        ensemble=ensemble,
+        flips=flips,
+        seed=seed,
+        slice_range=None if only is None else (only[0], only[1] + 1),
+    )
+    network = open_model(model, device, precision)
+    with progress_bar("Segmenting") as report:
+        result = spread(
+            image,
+            marks,
+            model=network,
+            axis=axis.value,
+            label_values=label_values,
+            support=examples,
+            marked_indices=marked_slices,
+            settings=settings,
+            confidence=confidence is not None,
+            progress=report,
+        )
+    if examples is not None:
+        label_names = {**examples.label_names, **label_names}
+    with all_or_none(output, confidence, preview) as (out, certain, picture):
+        if out is not None:
+            write_label_map(out, result.labels, image.geometry)
+        if certain is not None and result.confidence is not None:
+            write_volume(certain, result.confidence, image.geometry)
+        if picture is not None:
+            title = f"{volume.name}: {result.model}, {result.strategy}"
+            draw_result(picture, image, marks, result, names=label_names, title=title)
+    summary = {
+        "output": str(output),
+        "confidence": None if confidence is None else str(confidence),
+        "preview": None if preview is None else str(preview),
+        **_summary(image, result),
+        "support": 0 if examples is None else len(examples),
+        "ensemble": ensemble,
+        "seed": seed,
+        "version": __version__,
+    }
+    if as_json:
+        print_json(summary)
+    else:
+        _say(summary, label_names)
+
+
+def read_marks(labels: Path, volume: Path, image: Volume) -> np.ndarray:
+    """The marks (K, J, I) of a label-map file, which must lie on the volume's grid.
+
+    Raises:
+        GeometryError: It does not; the message says which field differs.
+    """
+    marks = read_label_map(labels)
+    difference = image.geometry.difference(marks.geometry)
+    if difference:
+        raise GeometryError(
+            f"{labels} is not on the grid of {volume}: {difference}; resample the label map onto the volume."
+        )
+    return marks.array
+
+
+def draw_result(
+    path: Path,
+    image: Volume,
+    marks: np.ndarray | None,
+    result: Propagation,
+    *,
+    names: dict[int, str],
+    title: str,
+    truth: np.ndarray | None = None,
+    columns: int = 7,
+) -> None:
+    """Draw marks, result and truth (as far as they are there) one below the other; see ``draw_slices``."""
+    from .pictures import Row, draw_slices
+
+    rows = [Row("result", result.labels)]
+    if marks is not None:
+        rows.insert(0, Row("marked", marks, frozenset(result.marked)))
+    if truth is not None:
+        rows.append(Row("truth", truth))
+    draw_slices(path, image, result.axis, rows, marked=result.marked, names=names, title=title, columns=columns)
+
+
+def _summary(image: Volume, result: Propagation) -> dict[str, Any]:
+    voxel_ml = float(np.prod(image.geometry.spacing)) / _MM3_PER_ML
+    counts = np.bincount(result.labels.ravel())
+    return {
+        "labels": {
+            str(value): {"voxels": int(n), "ml": round(float(n) * voxel_ml, 3)}
+            for value, n in enumerate(counts)
+            if value and n
+        },
+        "axis": result.axis,
+        "slices": int(result.labels.shape[array_axis(result.axis)]),
+        "marked": list(result.marked),
+        "strategy": result.strategy,
+        "mark_next": [{"slice": s.index, "score": round(float(s.score), 4)} for s in result.next_slices],
+        "seconds": round(result.seconds, 3),
+        "model": result.model,
+        "device": result.device,
+    }
+
+
+def _say(summary: dict[str, Any], names: dict[int, str]) -> None:
+    found = [
+        f"{names.get(int(value), f'label {value}')} {entry['ml']:.4g} ml" for value, entry in summary["labels"].items()
+    ]
+    say(f"{summary['output']}: {', '.join(found) or 'nothing was found'}.")
+    marked = ", ".join(f"{summary['axis']}:{index}" for index in summary["marked"]) or "none"
+    say(
+        f"{summary['slices']} slices, marked: {marked}; "
+        f"{summary['seconds']:.1f} s with {summary['model']} on {summary['device']}, strategy {summary['strategy']}."
+    )
+    if summary["mark_next"]:
+        places = [f"{summary['axis']}:{entry['slice']}" for entry in summary["mark_next"]]
+        say(f"Worth marking next: {', '.join(places)}.")

@@ -1,0 +1,147 @@
+"""``universeg-slicer segment``: 2D images from a support set of 2D images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from ..errors import InputError
+from ..imaging.pictures import read_picture, write_array, write_picture
+from ..progress import sub_progress
+from .console import print_json, progress_bar, say
+from .folders import list_pictures
+from .options import (
+    DeviceOption,
+    EnsembleOption,
+    JsonOption,
+    ModelOption,
+    Precision,
+    PrecisionOption,
+    SeedOption,
+    open_model,
+)
+from .outputs import check_new_folder, filling_folder
+from .support import read_pairs
+
+if TYPE_CHECKING:
+    from ..segmentation import SupportSet
+
+#: Pixels of the images that are in memory at once; every batch encodes the support set anew.
+_PIXELS = 1 << 25
+
+
+def segment(
+    *,
+    images: Annotated[Path, typer.Option(metavar="DIR", help="The images to segment (png, jpg, tif or npy).")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="One PNG of 0 and 255 for every image, of its size, goes here."
+        ),
+    ],
+    support_images: Annotated[Path | None, typer.Option(metavar="DIR", help="The example images.")] = None,
+    support_labels: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Their label maps, paired by stem (cat.jpg and cat.png).")
+    ] = None,
+    support: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instead of the two folders: a saved support set.")
+    ] = None,
+    label: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The label value to segment; by default all that is not 0.")
+    ] = None,
+    ensemble: EnsembleOption = 1,
+    logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
+    model: ModelOption = "default",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = Precision.auto,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Segment 2D images with the help of a few labelled ones.
+
+    Example: universeg-slicer segment --support-images cats/images --support-labels cats/labels --images new -o masks
+    """
+    from ..segmentation import segment_images
+
+    check_new_folder(output)
+    examples = _binary(_read_support(support_images, support_labels, support), label)
+    queries = list_pictures(images)
+    started = time.perf_counter()
+    network = open_model(model, device, precision)
+    with progress_bar("Segmenting") as report, filling_folder(output) as beside:
+        done = 0
+        for batch in _batches(queries):
+            stage = sub_progress(report, done / len(queries), (done + len(batch)) / len(queries))
+            pictures = list(batch.values())
+            results = segment_images(pictures, examples, network, ensemble=ensemble, seed=seed, progress=stage)
+            for stem, result in zip(batch, results, strict=True):
+                write_picture(beside / f"{stem}.png", np.where(result > 0, 255, 0).astype(np.uint8))
+                if logits:
+                    write_array(beside / f"{stem}.npy", np.asarray(result, dtype=np.float32))
+            done += len(batch)
+    seconds = time.perf_counter() - started
+    if as_json:
+        print_json(
+            {
+                "output": str(output),
+                "images": list(queries),
+                "support": len(examples),
+                "seconds": round(seconds, 3),
+                "model": network.name,
+                "device": str(network.device),
+            }
+        )
+        return
+    say(
+        f"{output}: {len(queries)} masks from {len(examples)} examples, "
+        f"{seconds:.1f} s with {network.name} on {network.device}."
+    )
+
+
+def _batches(queries: dict[str, Path]) -> Iterator[dict[str, np.ndarray]]:
+    """Read the images, by stem, in groups that fit into memory."""
+    batch: dict[str, np.ndarray] = {}
+    for stem, path in queries.items():
+        batch[stem] = read_picture(path)
+        if sum(picture.size for picture in batch.values()) >= _PIXELS:
+            yield batch
+            batch = {}
+    if batch:
+        yield batch
+
+
+def _read_support(images: Path | None, labels: Path | None, file: Path | None) -> SupportSet:
+    from ..segmentation import SupportSet
+
+    if file is not None:
+        if images is not None or labels is not None:
+            raise InputError(
+                "--support stands for both folders; give it alone, or --support-images and --support-labels."
+            )
+        return SupportSet.load(file)
+    if images is None or labels is None:
+        raise InputError("--support-images and --support-labels are needed, or --support.")
+    return read_pairs(images, labels)
+
+
+def _binary(support: SupportSet, label: int | None) -> SupportSet:
+    """The same examples with 1 where the wanted label is (any label without a wanted one), 0 elsewhere."""
+    from dataclasses import replace
+
+    if label is not None and label not in support.label_values:
+        present = ", ".join(str(value) for value in support.label_values) or "none"
+        raise InputError(f"--label {label} is not in the support set, which has: {present}.")
+    if not support.label_values:
+        raise InputError("the support labels are empty: no pixel is above 0 in any of them.")
+    examples = [
+        replace(
+            example, labels=(example.labels == label if label is not None else example.labels > 0).astype(np.uint16)
+        )
+        for example in support.examples
+    ]
+    return replace(support, examples=tuple(examples))

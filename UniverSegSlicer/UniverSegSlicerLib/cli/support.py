@@ -1,0 +1,257 @@
+"""``universeg-slicer support``: make, look into and unpack support-set files."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ..errors import GeometryError, InputError
+from ..imaging import read_label_map, read_volume
+from ..imaging.pictures import read_label_picture, read_picture, write_array, write_picture
+from .console import print_json, print_table, say
+from .folders import pair_by_stem
+from .options import Axis, JsonOption, parse_names, parse_numbers
+from .outputs import check_new_folder, check_output, filling_folder, write_json
+
+if TYPE_CHECKING:
+    from ..segmentation import SupportSet
+
+app = typer.Typer(
+    no_args_is_help=True, help="Make, look into and unpack support sets: examples that are used again and again."
+)
+
+SupportFile = Annotated[Path, typer.Argument(metavar="FILE", help="A support-set file.")]
+
+
+class ImageFormat(str, Enum):
+    """How exported images are stored."""
+
+    npy = "npy"
+    png = "png"
+
+
+@app.command()
+def create(
+    volume: Annotated[Path | None, typer.Argument(metavar="VOLUME", help="The volume.")] = None,
+    labels: Annotated[
+        Path | None, typer.Argument(metavar="LABELS", help="Label map on its grid with the example slices filled.")
+    ] = None,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.npz", help="The support-set file to write.")],
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Instead of a volume: a folder of 2D images.")
+    ] = None,
+    image_labels: Annotated[
+        Path | None, typer.Option("--image-labels", metavar="DIR", help="Their label maps, paired by stem.")
+    ] = None,
+    axis: Annotated[Axis, typer.Option(help="Axis of the example slices; auto reads it from the labels.")] = Axis.auto,
+    slices: Annotated[
+        str | None,
+        typer.Option(
+            metavar="10,20", help="The example slices, those without any label included; by default all with labels."
+        ),
+    ] = None,
+    names: Annotated[str | None, typer.Option(metavar="1=liver,2=spleen", help="Names of the label values.")] = None,
+    merge: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A support set to put before the new examples; may be repeated."),
+    ] = None,
+) -> None:
+    """Make a support set from labelled slices of a volume, or from 2D images with label maps.
+
+    Example: universeg-slicer support create brain.nii.gz marks.nii.gz -o ventricles.npz --names 1=ventricles
+    """
+    check_output(output, (".npz",), inputs=(volume, labels))
+    label_names = parse_names(names, "--names")
+    if (images is None) != (image_labels is None):
+        raise InputError("--images and --image-labels belong together; give both.")
+    if (volume is None) == (images is None):
+        raise InputError("either VOLUME and LABELS or --images and --image-labels are needed.")
+    if images is not None and image_labels is not None:
+        made = read_pairs(images, image_labels, label_names)
+    else:
+        if volume is None or labels is None:
+            raise InputError("LABELS is missing: a label map on the grid of VOLUME.")
+        made = _from_volume(volume, labels, axis, parse_numbers(slices, "--slices"), label_names)
+    made = _merged(merge or [], made)
+    made.save(output)
+    say(f"{output}: {_count(len(made), 'example')}, {_labels_in_words(made)}.")
+
+
+@app.command()
+def inspect(
+    file: SupportFile,
+    *,
+    preview: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw the examples.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is in a support set.
+
+    Example: universeg-slicer support inspect ventricles.npz --preview ventricles.png
+    """
+    from ..segmentation import SupportSet
+
+    check_output(preview, (".png",), inputs=(file,))
+    support = SupportSet.load(file)
+    if preview is not None:
+        _draw(preview, support, file.name)
+    if as_json:
+        print_json({"file": str(file), **_describe(support), "preview": None if preview is None else str(preview)})
+        return
+    rows = [_row(number, example) for number, example in enumerate(_describe(support)["examples"])]
+    print_table(
+        f"{file}: {_labels_in_words(support)}", ("example", "slice", "pixels", "spacing (mm)", "labels", "in use"), rows
+    )
+    if support.provenance:
+        say(f"From: {support.provenance}")
+
+
+@app.command()
+def export(
+    file: SupportFile,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to fill.")],
+    image_format: Annotated[
+        ImageFormat, typer.Option("--format", help="npy is lossless; png has 16 bits and opens everywhere.")
+    ] = ImageFormat.npy,
+) -> None:
+    """Unpack a support set into DIR/images, DIR/labels (PNG) and DIR/support.json.
+
+    `segment --support-images DIR/images --support-labels DIR/labels` reads the folders again.
+
+    Example: universeg-slicer support export ventricles.npz -o ventricles
+    """
+    from ..segmentation import SupportSet
+
+    check_new_folder(output)
+    support = SupportSet.load(file)
+    digits = len(str(max(len(support) - 1, 0)))
+    with filling_folder(output) as beside:
+        (beside / "images").mkdir()
+        (beside / "labels").mkdir()
+        stems = []
+        for number, example in enumerate(support.examples):
+            stems.append(f"example_{number:0{digits}d}")
+            image = beside / "images" / f"{stems[-1]}.{image_format.value}"
+            if image_format is ImageFormat.npy:
+                write_array(image, example.image)
+            else:
+                write_picture(image, np.round(example.image * np.iinfo(np.uint16).max).astype(np.uint16))
+            small = example.labels.max() <= np.iinfo(np.uint8).max
+            write_picture(
+                beside / "labels" / f"{stems[-1]}.png", example.labels.astype(np.uint8) if small else example.labels
+            )
+        described = _describe(support)
+        described["examples"] = [{"stem": s, **e} for s, e in zip(stems, described["examples"], strict=True)]
+        write_json(beside / "support.json", described)
+    say(f"{output}: {_count(len(support), 'image')} with labels.")
+
+
+def read_pairs(images: Path, labels: Path, names: dict[int, str] | None = None) -> SupportSet:
+    """The support set of a folder of 2D images and a folder of their label maps."""
+    from ..segmentation import SupportSet
+
+    pairs = pair_by_stem(images, labels)
+    pictures, masks = [], []
+    for _, image, label in pairs:
+        pictures.append(read_picture(image))
+        masks.append(read_label_picture(label))
+        if pictures[-1].shape != masks[-1].shape:
+            raise InputError(
+                f"{image} has {_size(pictures[-1])} pixels and {label} has {_size(masks[-1])}; "
+                "a label map has the size of its image."
+            )
+    stems = [stem for stem, _, _ in pairs]
+    return SupportSet.from_pairs(pictures, masks, sources=stems, label_names=names, provenance=str(images))
+
+
+def _from_volume(volume: Path, labels: Path, axis: Axis, slices: list[int] | None, names: dict[int, str]) -> SupportSet:
+    from ..segmentation import SupportSet
+
+    image, marks = read_volume(volume), read_label_map(labels)
+    difference = image.geometry.difference(marks.geometry)
+    if difference:
+        raise GeometryError(f"{volume} and {labels} do not lie on one grid: {difference}.")
+    return SupportSet.from_volume(image, marks.array, axis.value, slices, label_names=names, source=volume.name)
+
+
+def _merged(files: list[Path], made: SupportSet) -> SupportSet:
+    from ..segmentation import SupportSet
+
+    loaded = [SupportSet.load(file) for file in files]
+    for earlier in reversed(loaded):
+        made = earlier.merged(made)
+    return made
+
+
+def _describe(support: SupportSet) -> dict[str, Any]:
+    return {
+        "label_values": list(support.label_values),
+        "label_names": {str(value): name for value, name in sorted(support.label_names.items())},
+        "provenance": support.provenance,
+        "examples": [
+            {
+                "source": example.source,
+                "axis": example.axis,
+                "index": example.index,
+                "size": list(example.image.shape),
+                "spacing_mm": list(example.spacing),
+                "labels": list(example.label_values),
+                "used": example.used,
+                "complete": example.complete,
+            }
+            for example in support.examples
+        ],
+    }
+
+
+def _row(number: int, example: dict[str, Any]) -> tuple[str, ...]:
+    place = "" if example["axis"] is None else f"{example['axis']}:{example['index']}"
+    rows, cols = example["size"]
+    row_mm, col_mm = example["spacing_mm"]
+    return (
+        example["source"] or str(number),
+        place,
+        f"{cols} x {rows}",
+        f"{col_mm:.4g} x {row_mm:.4g}",
+        ", ".join(str(value) for value in example["labels"]) or "none",
+        "yes" if example["used"] else "no",
+    )
+
+
+def _draw(path: Path, support: SupportSet, title: str) -> None:
+    from .pictures import draw_examples
+
+    if not len(support):
+        raise InputError("there is nothing to draw: the support set has no example.")
+    draw_examples(
+        path,
+        [example.image for example in support.examples],
+        [example.labels for example in support.examples],
+        [f"{e.source} {e.axis}:{e.index}" if e.axis else e.source for e in support.examples],
+        spacings=[example.spacing for example in support.examples],
+        names=support.label_names,
+        title=title,
+    )
+
+
+def _labels_in_words(support: SupportSet) -> str:
+    values = support.label_values
+    if not values:
+        return "no labels"
+    named = [
+        f"{value} ({support.label_names[value]})" if value in support.label_names else str(value) for value in values
+    ]
+    return f"label{'s' if len(values) > 1 else ''} " + ", ".join(named)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
