@@ -1,6 +1,6 @@
 """Registers the effect "UniverSeg" with the Segment Editor; a module that shows nothing of its own."""
 
-import os
+from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
@@ -26,6 +26,6 @@ class SegmentEditorUniverSeg(ScriptedLoadableModule):
         import qSlicerSegmentationsEditorEffectsPythonQt
 
         effect = qSlicerSegmentationsEditorEffectsPythonQt.qSlicerSegmentEditorScriptedEffect(None)
-        folder = os.path.join(os.path.dirname(__file__), self.__class__.__name__ + "Lib")
-        effect.setPythonSource(os.path.join(folder, "SegmentEditorEffect.py").replace("\\", "/"))
+        folder = Path(__file__).parent / f"{type(self).__name__}Lib"
+        effect.setPythonSource((folder / "SegmentEditorEffect.py").as_posix())
         effect.self().register()

@@ -1,6 +1,6 @@
 """The Slicer module UniverSegSlicer: thin shells around ``UniverSegSlicerLib``, no work of their own."""
 
-import os
+from pathlib import Path
 
 import slicer
 import vtk
@@ -40,7 +40,7 @@ def registerSampleData():
     """Offer a generated volume (no network needed) and a public scan in the module Sample Data."""
     from UniverSegSlicerLib.panel.sample_data import register
 
-    register(os.path.join(os.path.dirname(__file__), "Resources", "Icons"))
+    register(Path(__file__).parent / "Resources" / "Icons")
 
 
 class UniverSegSlicerLogic(ScriptedLoadableModuleLogic):
@@ -76,7 +76,7 @@ class UniverSegSlicerLogic(ScriptedLoadableModuleLogic):
         :param volumeNode: scalar volume node
         :param segmentationNode: segmentation node with a few marked slices
         :param segmentIds: which segments; all visible ones with marks by default
-        :param options: fields of ``UniverSegSlicerLib.scene.interface.RunOptions`` (axis, reach, quality, model, device)
+        :param options: fields of ``UniverSegSlicerLib.scene.interface.RunOptions`` (axis, reach, quality, device...)
         :return: ``UniverSegSlicerLib.scene.interface.RunReport``
         """
         return self.scene_logic.propagate(volumeNode, segmentationNode, segmentIds, **options)
@@ -139,12 +139,12 @@ class UniverSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic is not None:
             self.logic.shutdown()
 
-    def onSceneStartClose(self, caller, event):
+    def onSceneStartClose(self, *_event):
         """The scene is about to go."""
         self.setParameterNode(None)
         self.panel.scene_closing()
 
-    def onSceneEnd(self, caller, event):
+    def onSceneEnd(self, *_event):
         """A scene was closed or loaded."""
         if self.parent.isEntered:
             self.initializeParameterNode()
@@ -168,7 +168,7 @@ class UniverSegSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
             self.panel.set_parameters(parameters)
 
-    def onParametersModified(self, caller=None, event=None):
+    def onParametersModified(self, *_event):
         """A choice changed, in the panel or from a script."""
         self.panel.on_parameters_changed()
 

@@ -4,7 +4,7 @@ The work runs on the scene logic's own thread, so Slicer stays usable and Cancel
 range and overwrite rules are those of the Segment Editor.
 """
 
-import os
+from pathlib import Path
 
 import qt
 import slicer
@@ -36,13 +36,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         import qSlicerSegmentationsEditorEffectsPythonQt as effects
 
         clonedEffect = effects.qSlicerSegmentEditorScriptedEffect(None)
-        clonedEffect.setPythonSource(__file__.replace("\\", "/"))
+        clonedEffect.setPythonSource(Path(__file__).as_posix())
         return clonedEffect
 
     def icon(self):
         """The button's picture."""
-        path = os.path.join(os.path.dirname(__file__), "SegmentEditorEffect.png")
-        return qt.QIcon(path) if os.path.exists(path) else qt.QIcon()
+        path = Path(__file__).with_suffix(".png")
+        return qt.QIcon(str(path)) if path.exists() else qt.QIcon()
 
     def helpText(self):
         """What the effect does, under its button."""
@@ -189,7 +189,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             problem = problem or state.error
         self.messageLabel.setText(problem or (state.message if state is not None else ""))
 
-    def _onSceneClosing(self, caller, event):
+    def _onSceneClosing(self, *_event):
         self._timer.stop()
         if self._logic is not None:
             self._logic.scene_closing()

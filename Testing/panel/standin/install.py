@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtUiTools import QUiLoader
@@ -16,7 +16,7 @@ from . import ctkwidgets, parameters, pythonqt, qmrml
 class _Loader(QUiLoader):
     """Makes the stand-in classes where the ``.ui`` file names them."""
 
-    CLASSES = {
+    CLASSES: ClassVar[dict[str, type]] = {
         name: getattr(module, name)
         for module, names in (
             (ctkwidgets, ("ctkCollapsibleButton", "ctkPathLineEdit", "ctkSliderWidget")),
@@ -25,7 +25,7 @@ class _Loader(QUiLoader):
         for name in names
     }
 
-    def createWidget(self, class_name: str, parent: QtWidgets.QWidget | None = None, name: str = "") -> QtWidgets.QWidget:
+    def createWidget(self, class_name: str, parent: Any = None, name: str = "") -> QtWidgets.QWidget:
         if class_name in self.CLASSES:
             widget = self.CLASSES[class_name](parent)
             widget.setObjectName(name)

@@ -86,7 +86,12 @@ def _bind(parameters: Any, name: str, widget: QtWidgets.QWidget, kind: Any) -> t
 
     if isinstance(widget, qMRMLNodeComboBox):
         widget.currentNodeChanged.connect(store)
-        return store, lambda: widget.currentNode() is getattr(parameters, name) or widget.setCurrentNode(getattr(parameters, name))
+        return (
+            store,
+            lambda: (
+                widget.currentNode() is getattr(parameters, name) or widget.setCurrentNode(getattr(parameters, name))
+            ),
+        )
     if isinstance(widget, QtWidgets.QComboBox):
         members = list(kind)
         labels = [getattr(kind, "label", lambda member: member.name)(member) for member in members]

@@ -11,12 +11,12 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 def _connect(self: QtCore.QObject, signal: str, slot: Callable[..., Any]) -> bool:
     """PythonQt's ``sender.connect("name(argument types)", slot)``."""
-    getattr(self, signal.split("(")[0]).connect(slot)
+    getattr(self, signal.partition("(")[0]).connect(slot)
     return True
 
 
 def _disconnect(self: QtCore.QObject, signal: str, slot: Callable[..., Any]) -> bool:
-    return bool(getattr(self, signal.split("(")[0]).disconnect(slot))
+    return bool(getattr(self, signal.partition("(")[0]).disconnect(slot))
 
 
 def make_module() -> types.ModuleType:

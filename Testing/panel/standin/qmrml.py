@@ -114,7 +114,9 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
     def setCurrentNodeID(self, identifier: str) -> None:
         self._refresh()
-        self.setCurrentIndex(self._ids.index(identifier) if identifier in self._ids else (-1 if not self._none_enabled else 0))
+        self.setCurrentIndex(
+            self._ids.index(identifier) if identifier in self._ids else (-1 if not self._none_enabled else 0)
+        )
 
 
 class qMRMLSegmentEditorWidget(QtWidgets.QWidget):

@@ -85,9 +85,7 @@ class ClickSection:
         clicks = logic.clicks
         if clicks is not None and (clicks.axis, clicks.index) != (axis, index):
             if self.count:
-                raise InputError(
-                    _("There are clicks on another slice: accept it with Return or take them back first.")
-                )
+                raise InputError(_("There are clicks on another slice: accept it with Return or take them back first."))
             logic.end_clicks()
             clicks = None
         if clicks is None:

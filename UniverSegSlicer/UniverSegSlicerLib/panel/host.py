@@ -72,9 +72,7 @@ class SlicerViews:
 
     def show_volume(self, volume: Any) -> None:
         """Show a volume in the background of the slice views, unless it is there already."""
-        shown = [
-            node.GetBackgroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-        ]
+        shown = [node.GetBackgroundVolumeID() for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
         if volume.GetID() not in shown:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
 

@@ -93,18 +93,19 @@ def controls(now: Situation) -> Controls:
 
 def hint(now: Situation) -> str:
     """One sentence: what to do next."""
-    if not now.volume:
-        return _("Choose a volume to begin.")
-    if now.problem:
-        return now.problem
-    if now.running:
-        return _("Segmenting...")
-    if now.clicking:
-        return _("Click on the structure in a slice view; Ctrl+click excludes. Return accepts, Esc leaves.")
-    if now.preview:
-        return _("This is a preview. Apply it, discard it, or mark one more slice and segment again.")
-    if now.marks and now.marks_problem and not now.elsewhere:
-        return now.marks_problem
-    if now.marks + now.elsewhere == 0:
-        return _("Mark the structure on three to five slices of one orientation, or load a support set.")
-    return _("Ready: press Segment.")
+    marks_stand_in_the_way = bool(now.marks and now.marks_problem and not now.elsewhere)
+    # The first case that is true speaks.
+    cases = (
+        (not now.volume, _("Choose a volume to begin.")),
+        (bool(now.problem), now.problem),
+        (now.running, _("Segmenting...")),
+        (now.clicking, _("Click on the structure in a slice view; Ctrl+click excludes. Return accepts, Esc leaves.")),
+        (now.preview, _("This is a preview. Apply it, discard it, or mark one more slice and segment again.")),
+        (marks_stand_in_the_way, now.marks_problem),
+        (
+            now.marks + now.elsewhere == 0,
+            _("Mark the structure on three to five slices of one orientation, or load a support set."),
+        ),
+        (True, _("Ready: press Segment.")),
+    )
+    return next(sentence for true, sentence in cases if true)
