@@ -34,7 +34,6 @@ def register(icons: Path) -> None:
     logic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=PUBLIC_NAME,
-        thumbnailFileName=str(icons / "UniverSegMRHead.png"),
         uris=PUBLIC_URL,
         fileNames="MR-head.nrrd",
         nodeNames="MRHead",
