@@ -27,7 +27,8 @@ COLOURED = ("fundus", "H&E", "dermoscopy", "endoscopy", "fetoscopy", "light micr
 class Truth:
     """What a reader must find: one image with its masks by label number.
 
-    ``tolerance`` is the largest error of a grey value, above 0 for files that lose some.
+    ``tolerance`` is the largest error of a grey value, more for files that lose some; ``row`` is how the name of a
+    sample ends that shares its files with others.
     """
 
     group: str

@@ -35,7 +35,8 @@ def _build_npy(group: Group, root: Path) -> list[Truth]:
             labels[row, ..., -1] = ~np.any(list(masks.values()), axis=0)  # the background channel
             assert isinstance(group.modality, str)
             grey = content.grey_of(images[row])
-            truths.append(Truth(group.name, f"fold{fold}", group.modality, grey, masks, row=str(row)))
+            name = f"fold{fold}/{row:05d}"
+            truths.append(Truth(group.name, name.replace("/", "_"), group.modality, grey, masks, row=name))
         image_path = vary(group.image_patterns, group.example_image, **values)
         label_path = vary(group.label.patterns, group.example_label, **values)
         builders.write_npy(root / image_path, images.astype(np.float64))
@@ -52,7 +53,7 @@ def _build_hdf5(group: Group, root: Path) -> list[Truth]:
         masks = content.masks_of(group, row, content.PICTURE)
         labels[row] = content.stored_map(group.label, masks, "", row)
         assert isinstance(group.modality, str)
-        truths.append(Truth(group.name, clip, group.modality, images[row], masks, row=str(row)))
+        truths.append(Truth(group.name, clip, group.modality, images[row], masks, row=f"dataset/{row:05d}"))
     arrays = {
         group.image_options["key"]: images,
         group.label.options["key"]: labels,
@@ -82,8 +83,8 @@ def _build_video(group: Group, root: Path) -> list[Truth]:
             true[round(top * down) : round((top + 56) * down), round(left * right) : round((left + 84) * right)] = True
             assert isinstance(group.modality, str)
             image = frames[FIRST_FRAME - 1 + row]
-            value = group.label.labels[0].value
-            truths.append(Truth(group.name, subject, group.modality, image, {value: true}, tolerance=8.0, row=str(row)))
+            masks, name = {group.label.labels[0].value: true}, f"{subject}/{row:05d}"
+            truths.append(Truth(group.name, subject, group.modality, image, masks, tolerance=8.0, row=name))
         label_path = vary(group.label.patterns, group.example_label, subject=subject)
         builders.write_matlab(root / label_path, {group.label.options["key"]: labels})
         rows.append([subject, FIRST_FRAME, FIRST_FRAME + ROWS - 1])

@@ -40,13 +40,10 @@ def test_reader_finds_what_was_written(name: str, alternatives: bool, tmp_path: 
 
 
 def _sample_of(truth: Truth, samples: list[Sample]) -> Sample:
-    """The sample of a subject and modality; rows of one table are told apart by the end of their name."""
-    found = [s for s in samples if (s.group, s.modality) == (truth.group, truth.modality)]
-    if truth.row:
-        found = [s for s in found if truth.subject in s.name and s.name.split("/")[-1].lstrip("0") in (truth.row, "")]
-    else:
-        found = [s for s in found if s.subject == truth.subject]
-    assert len(found) == 1, f"{truth.group} {truth.subject} {truth.modality} {truth.row}: {[s.name for s in samples]}"
+    """The one sample of a subject and modality, and of a row where many share a file."""
+    wanted = (truth.group, truth.modality, truth.subject)
+    found = [s for s in samples if (s.group, s.modality, s.subject) == wanted and s.name.endswith(truth.row)]
+    assert len(found) == 1, f"{wanted} {truth.row}: {[(s.name, s.subject) for s in samples]}"
     return found[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -195,25 +194,25 @@ def _build_pages(group: Group, root: Path, seed: int, tree: Tree) -> None:
     builders.write_pages(root / group.example_label, np.stack(labels))
     assert isinstance(group.modality, str)
     for page in range(SUBJECTS):
-        truth = Truth(group.name, "", group.modality, images[page], masks[page], row=str(page))
+        number = str(page + 1)
+        truth = Truth(group.name, f"train_{number}", group.modality, images[page], masks[page], row=f"train/{number}")
         tree.truths.append(truth)
 
 
 def _build_json(dataset: str, group: Group, root: Path, seed: int, tree: Tree) -> None:
-    """Pictures beside one json of run-length codes, which the groups share; one picture is not in it."""
-    label = root / group.example_label
-    coded = json.loads(label.read_text(encoding="utf-8")) if label.is_file() else {}
+    """Pictures beside one json of run-length codes; the pictures of the last subject have no findings, so no entry."""
+    coded = {}
     for step, subject in enumerate(subject_names(group, SUBJECTS + 1)):
-        path = vary(group.image_patterns, group.example_image, subject=subject)
-        found, tolerance = _write_picture_image(group, root / path, 1000 * (seed + step), "")
-        if step == SUBJECTS:
-            tree.unpaired.append(path)
-            continue
-        masks = content.masks_of(group, seed + step, content.PICTURE)
-        caught = first_match(group.image_patterns, path).groupdict()
-        key = group.label.options["json_key"].format(**caught)
-        coded[key] = {label.key: builders.run_length(masks[label.value]) for label in group.label.labels}
-        assert isinstance(group.modality, str)
-        split = official_split(group, path)
-        tree.truths.append(Truth(group.name, subject, group.modality, found[""], masks, (), split, tolerance))
-    builders.write_json(label, coded)
+        for turn, (channel, path) in enumerate(_channel_paths(group, subject).items()):
+            number = seed + 10 * turn + step
+            found, tolerance = _write_picture_image(group, root / path, 1000 * number, "")
+            masks = content.masks_of(group, number, content.PICTURE)
+            if step == SUBJECTS:
+                masks = {value: np.zeros_like(mask) for value, mask in masks.items()}
+            else:
+                key = group.label.options["json_key"].format(**first_match(group.image_patterns, path).groupdict())
+                coded[key] = {label.key: builders.run_length(masks[label.value]) for label in group.label.labels}
+            modality = group.modality_of(channel) or "left out"
+            split = official_split(group, path)
+            tree.truths.append(Truth(group.name, subject, modality, found[""], masks, (), split, tolerance))
+    builders.write_json(root / group.example_label, coded)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import GeometryError, InputError
 
+from ..declaration import LabelRule
 from ..index import Case, Found
 from ..sample import MaskPart, Sample
 from . import masks
@@ -57,7 +58,7 @@ def _parts(
         data = data[key] if isinstance(data, dict) and key in data else _missing(path, f"entry {key!r}")
     kind = rule.options.get("json_kind", "keyed")
     if kind == "keyed":
-        entries = _keyed(rule.options.get("json_key", "{subject}"), data, image, path)
+        entries = _keyed(rule, data, image, path)
     else:
         entries = _coco(data, image, path) if kind == "coco" else _labelme(data, path)
     names = [name.casefold() for name in rule.names]
@@ -89,11 +90,13 @@ def _missing(path: Path, what: str) -> Any:
     raise InputError(f"{path} has no {what}.")
 
 
-def _keyed(template: str, data: Any, image: Found, path: Path) -> list[tuple[str, Any]]:
+def _keyed(rule: LabelRule, data: Any, image: Found, path: Path) -> list[tuple[str, Any]]:
     try:
-        key = template.format(**image.captures)
+        key = rule.options.get("json_key", "{subject}").format(**image.captures)
     except KeyError as error:
         raise InputError(f"{path}: json_key wants the named group {error}, which the image pattern lacks.") from error
+    if isinstance(data, dict) and key not in data and rule.absent == "empty":
+        return []
     if not isinstance(data, dict) or key not in data:
         return list(_missing(path, f"entry {key!r} for the image {image.path}"))
     return [(str(label), entry) for label, entry in data[key].items()]
