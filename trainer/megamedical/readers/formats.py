@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.errors import InputError, UniverSegError
 
 from .optional import need
 
@@ -26,9 +25,6 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 _PLAIN_MODES = {
     "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB", "RGBA": "RGB", "RGBa": "RGB", "PA": "P", "LA": "L",
 }  # fmt: skip
-
-#: What the libraries raise on a truncated or foreign file.
-_BROKEN = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, zlib.error, TypeError)
 
 
 @dataclass(frozen=True)
@@ -76,9 +72,11 @@ def load_array(path: Path, options: Mapping[str, Any] | None = None) -> RawArray
         if suffix in VIDEO_SUFFIXES:
             return RawArray(_load_video(path))
         return RawArray(_load_picture(path, suffix))
-    except InputError:
+    except UniverSegError:
         raise
-    except _BROKEN as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a dozen libraries, each with exceptions of its own for damaged files
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"The file {path} cannot be read ({text}).") from error
 
@@ -189,9 +187,7 @@ def _only(key: str | None, names: list[str], path: Path) -> str:
 
 
 def _load_video(path: Path) -> NDArray[Any]:
-    imageio = need("imageio.v3", "video files", "imageio[ffmpeg]")
-    try:
-        return np.asarray(imageio.imread(path, index=None))
-    except ImportError as error:
-        need("imageio_ffmpeg", "video files", "imageio[ffmpeg]")
-        raise InputError(f"The video {path} cannot be read ({error}).") from error
+    """Every frame of a video: (frames, rows, cols, 3)."""
+    need("av", "video files")
+    imageio = need("imageio.v3", "video files", "imageio")
+    return np.asarray(imageio.imread(path, plugin="pyav"))
