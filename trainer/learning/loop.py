@@ -1,0 +1,387 @@
+"""The training loop: one process or many, by Lightning Fabric."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+import yaml
+from lightning.fabric import Fabric
+from lightning.fabric.loggers import TensorBoardLogger
+from lightning.fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from trainer.tasks.episodes import Episodes, EpisodeSampler
+from trainer.tasks.pool import DataPool
+from UniverSegSlicerLib.errors import InputError, OutputError, UniverSegError
+from UniverSegSlicerLib.network.model import UniverSeg
+
+from .checkpoints import Checkpoint, list_checkpoints, load_checkpoint, require_same_trunk, save_checkpoint
+from .config import TrainingConfig, to_mapping
+from .episode_forward import episode_logits
+from .losses import segmentation_loss
+from .prompting import prompted_queries
+from .schedule import AveragedWeights, learning_rate
+
+#: Called after every update with (step, steps, figures of the step).
+Report = Callable[[int, int, dict[str, float]], None]
+#: Gives the figures of a validation of a network.
+Validate = Callable[[UniverSeg], dict[str, float]]
+#: Writes sample pictures of (episodes, logits (T, K, 1, H, W)) to a path.
+Draw = Callable[[Episodes, Tensor, Path], None]
+
+
+class DivergenceError(UniverSegError):
+    """The loss or its gradient is no longer a number."""
+
+
+class EpisodeNetwork(nn.Module):
+    """The network with the forward pass of episodes, so that distributed wrappers see one module."""
+
+    def __init__(self, network: UniverSeg) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
+        """See :func:`~trainer.learning.episode_forward.episode_logits`."""
+        return episode_logits(self.network, queries, support_images, support_labels)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is carried out; nothing here changes what is computed on one device.
+
+    Args:
+        folder: Where checkpoints, log, pictures and the record go.
+        accelerator: "auto", "cpu", "cuda", "mps".
+        devices: Processes on this machine; 0 leaves it to torchrun's environment.
+        nodes: Machines.
+        minutes: Stop, with a checkpoint, after so many minutes (None: at the end of the configuration).
+        resume: Go on from the folder's latest checkpoint.
+        changed_config: Allow a resumed run to go on with another configuration of the same network.
+        initial: A checkpoint or run whose averaged weights are the start.
+    """
+
+    folder: Path
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    minutes: float | None = None
+    resume: bool = False
+    changed_config: bool = False
+    initial: Path | None = None
+
+
+@dataclass
+class RunState:
+    """What changes during a run."""
+
+    step: int = 0
+    seconds: float = 0.0
+    samples: int = 0
+    pairs: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    configs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(
+    config: TrainingConfig,
+    options: RunOptions,
+    make_pool: Callable[[torch.device], DataPool | None],
+    *,
+    validate: Validate | None = None,
+    draw: Draw | None = None,
+    report: Report | None = None,
+) -> RunState:
+    """Run a configuration to its end, or until its time is up.
+
+    Args:
+        config: What to train.
+        options: Where and how.
+        make_pool: Gives the data on a device; called once in every process.
+        validate: Figures of the averaged network, written to the history.
+        draw: Draws sample pictures.
+        report: Progress.
+
+    Raises:
+        InputError: The folder holds another run, or the data and the settings do not fit.
+        DivergenceError: Loss or gradient is NaN or infinite; the last good weights are in a checkpoint.
+        OutputError: The last checkpoint could not be written.
+    """
+    return _Run(config, options, make_pool, validate, draw, report).run()
+
+
+class _Run:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        options: RunOptions,
+        make_pool: Callable[[torch.device], DataPool | None],
+        validate: Validate | None,
+        draw: Draw | None,
+        report: Report | None,
+    ) -> None:
+        self.config, self.options = config, options
+        self.validate, self.draw, self.report = validate, draw, report
+        self.checkpoints = options.folder / "checkpoints"
+        if list_checkpoints(self.checkpoints) and not options.resume:
+            raise InputError(f"{options.folder} holds a run already; resume it, or name another folder.")
+        self.logger = TensorBoardLogger(options.folder, name="", version="tensorboard")
+        self.fabric = _fabric(config, options, self.logger)
+        # Batches differ between processes, the network does not.
+        torch.manual_seed(config.seed)
+        # Channels last is the faster layout for these convolutions on CPU and GPU alike.
+        self.network = UniverSeg(config.architecture).to(memory_format=torch.channels_last)
+        for parameter in self.network.dec_blocks[-1].support.parameters() if len(self.network.dec_blocks) else ():
+            # Nothing reads the last block's support features, so these never get a gradient.
+            parameter.requires_grad_(False)
+        if options.initial is not None:
+            start = load_checkpoint(options.initial, config.architecture)
+            self.network.load_state_dict(dict(start.averaged))
+        module = EpisodeNetwork(self.network)
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=config.optimizer.weight_decay)
+        self.module, self.optimizer = self.fabric.setup(module, optimizer)
+        self.averaged = AveragedWeights(self.network, config.optimizer.ema_decay)
+        rank = self.fabric.global_rank
+        self.sampler = EpisodeSampler(
+            make_pool(self.fabric.device), config.episodes, config.seed * 1000 + rank, self.fabric.device
+        )
+        self.prompts = torch.Generator(device=self.fabric.device).manual_seed(config.seed * 1000 + 500 + rank)
+        self.state = RunState()
+        if options.resume and list_checkpoints(self.checkpoints):
+            self._resume()
+        self.state.configs.append({"from_step": self.state.step, "config": to_mapping(config)})
+
+    def run(self) -> RunState:
+        """Every step that is left."""
+        forward = torch.compile(self.module, dynamic=True) if self.config.compile else self.module
+        self._write_config()
+        started, before = time.monotonic(), self.state.seconds
+        # A validation pass must not shift the numbers that the next step draws.
+        while self.state.step < self.config.steps:
+            figures = self._step(forward)
+            self.state.seconds = before + time.monotonic() - started
+            self._after_step(figures)
+            if self.options.minutes is not None and time.monotonic() - started > 60 * self.options.minutes:
+                break
+        self._save(final=True)
+        self.logger.finalize("success")
+        return self.state
+
+    def _step(self, forward: Callable[..., Tensor]) -> dict[str, float]:
+        config, step = self.config, self.state.step
+        phase = config.phase_at(step)
+        sizes = np.array(list(phase.support))
+        weights = np.array(list(phase.support.values()))
+        support = int(self.sampler.host.choice(sizes, p=weights / weights.sum()))
+        tasks = phase.tasks_for(support)
+        clock = time.perf_counter()
+        episodes = self.sampler.draw(tasks, phase.queries, support, phase.resolution)
+        drawn = time.perf_counter() - clock
+        images, labels = episodes.support_images, episodes.support_labels
+        channels = config.architecture.query_channels
+        queries = prompted_queries(
+            episodes, config.prompts, channels, self.prompts, lambda planes: forward(planes, images, labels)
+        )
+        rate = learning_rate(step, config.progress(step), config.optimizer)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits = forward(queries, images, labels).float()
+        loss_settings = config.loss
+        losses = segmentation_loss(
+            logits.flatten(0, 1),
+            episodes.query_labels.flatten(0, 1),
+            dice=loss_settings.dice,
+            cross_entropy=loss_settings.cross_entropy,
+            focal_gamma=loss_settings.focal_gamma,
+        )
+        loss = losses.mean()
+        if not torch.isfinite(loss):
+            self._diverged(losses, episodes)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(
+            [parameter for parameter in self.network.parameters() if parameter.grad is not None],
+            config.optimizer.clip_norm,
+        )
+        if not torch.isfinite(norm):
+            self._diverged(losses, episodes)
+        self.optimizer.step()
+        self.averaged.update(self.network)
+        self.state.step += 1
+        self.state.samples += tasks * phase.queries * self.fabric.world_size
+        self.state.pairs += tasks * phase.queries * max(1, support) * self.fabric.world_size
+        if self._due(config.record.pictures_every) and self.draw and self.fabric.is_global_zero:
+            self.draw(episodes, logits.detach(), self.options.folder / "pictures" / f"step_{self.state.step:07d}.png")
+        share = drawn / (time.perf_counter() - clock)
+        return {
+            "loss": float(loss.detach()),
+            "gradient_norm": float(norm),
+            "learning_rate": rate,
+            "drawing_share": share,
+        }
+
+    def _after_step(self, figures: dict[str, float]) -> None:
+        record, step = self.config.record, self.state.step
+        if self._due(record.log_every) and self.fabric.is_global_zero:
+            self.logger.log_metrics(figures, step)
+        if self._due(record.validate_every) and self.validate and self.fabric.is_global_zero:
+            figures = {**figures, **self.validate(self.averaged_network())}
+            self.state.history.append(
+                {
+                    "step": step,
+                    "samples": self.state.samples,
+                    "pairs": self.state.pairs,
+                    "seconds": self.state.seconds,
+                    **figures,
+                }
+            )
+            self.logger.log_metrics({key: value for key, value in figures.items() if key.startswith("val")}, step)
+        if self.report:
+            self.report(step, self.config.steps, figures)
+        if self._due(record.checkpoint_every):
+            self._save()
+
+    def _due(self, every: int) -> bool:
+        return bool(every) and (self.state.step % every == 0 or self.state.step == self.config.steps)
+
+    def averaged_network(self) -> UniverSeg:
+        """The averaged weights in a network of their own, in evaluation mode."""
+        with _kept_random_state():
+            network = UniverSeg(self.config.architecture).to(self.fabric.device)
+        self.averaged.copy_to(network)
+        return network.eval()
+
+    def _diverged(self, losses: Tensor, episodes: Episodes) -> None:
+        per_task = losses.detach().reshape(len(episodes.names), -1).mean(dim=1)
+        bad = [name for name, value in zip(episodes.names, per_task.tolist(), strict=True) if not math.isfinite(value)]
+        self._save(final=True)
+        names = ", ".join(bad or episodes.names)
+        raise DivergenceError(
+            f"Step {self.state.step}: the loss or its gradient is not finite. Tasks: {names}. The weights "
+            f"before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set out."
+        )
+
+    def _save(self, *, final: bool = False) -> None:
+        mine = {
+            "sampler": self.sampler.state_dict(),
+            "prompts": self.prompts.get_state().cpu(),
+            "torch": torch.get_rng_state(),
+        }
+        ranks = [mine]
+        if self.fabric.world_size > 1:
+            gathered: list[Any] = [None] * self.fabric.world_size
+            torch.distributed.all_gather_object(gathered, mine)
+            ranks = gathered
+        if not self.fabric.is_global_zero:
+            return
+        state = self.state
+        record = {
+            "name": self.config.name,
+            "samples": state.samples,
+            "pairs": state.pairs,
+            "seconds": state.seconds,
+            "history": state.history,
+            "configs": state.configs,
+            "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "numpy": np.__version__},
+            "device": _describe(self.fabric.device),
+            "processes": self.fabric.world_size,
+            "unknown_weights": sorted(set(self.config.episodes.dataset_weights) - self.sampler.datasets),
+        }
+        checkpoint = Checkpoint(
+            state.step,
+            self.config.architecture,
+            self.network.state_dict(),
+            self.averaged.values,
+            self.averaged.updates,
+            self.optimizer.state_dict(),
+            ranks,
+            record,
+        )
+        try:
+            save_checkpoint(self.checkpoints, checkpoint, self.config.record.keep_checkpoints)
+        except OutputError as error:
+            if final:
+                raise
+            self.fabric.print(f"Warning: {error}")
+
+    def _resume(self) -> None:
+        saved = load_checkpoint(self.checkpoints)
+        require_same_trunk(saved.architecture, self.config.architecture, self.checkpoints)
+        before = saved.record["configs"][-1]["config"]
+        now = json.loads(json.dumps(to_mapping(self.config)))
+        changed = sorted(key for key in now if now[key] != before.get(key))
+        if changed and not self.options.changed_config:
+            raise InputError(
+                f"{self.options.folder} was begun with other settings of {', '.join(changed)}; allow the change "
+                "explicitly to go on with the new ones."
+            )
+        self.network.load_state_dict(dict(saved.network))
+        self.averaged.load(dict(saved.averaged), saved.averaged_updates)
+        self.optimizer.load_state_dict(dict(saved.optimizer))
+        record = saved.record
+        self.state = RunState(
+            saved.step, record["seconds"], record["samples"], record["pairs"], record["history"], record["configs"]
+        )
+        rank = self.fabric.global_rank
+        if rank < len(saved.ranks) and len(saved.ranks) == self.fabric.world_size:
+            mine = saved.ranks[rank]
+            self.sampler.load_state_dict(mine["sampler"])
+            self.prompts.set_state(mine["prompts"])
+            torch.set_rng_state(mine["torch"])
+        else:
+            # Another number of processes: no state fits, so every process goes on with a seed of its own.
+            self.sampler.reseed([self.config.seed, saved.step, rank])
+            self.prompts.manual_seed(hash((self.config.seed, saved.step, rank)) % 2**31)
+
+    def _write_config(self) -> None:
+        if self.fabric.is_global_zero:
+            self.options.folder.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(to_mapping(self.config), sort_keys=False)
+            (self.options.folder / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def _fabric(config: TrainingConfig, options: RunOptions, logger: TensorBoardLogger) -> Fabric:
+    torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    processes = int(os.environ.get("WORLD_SIZE", "1")) if torchrun else options.devices * options.nodes
+    strategy: Any = "auto"
+    if processes > 1:
+        # Steps without support leave the support's convolutions without a gradient.
+        strategy = DDPStrategy(find_unused_parameters=True)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if torchrun else options.devices
+    fabric = Fabric(
+        accelerator=options.accelerator,
+        devices=local,
+        num_nodes=max(1, processes // local),
+        strategy=strategy,
+        precision=config.precision,
+        loggers=[logger],
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _kept_random_state() -> Iterator[None]:
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def _describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"

@@ -1,0 +1,67 @@
+"""What a prediction is measured against in training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def soft_dice_loss(logits: Tensor, target: Tensor, epsilon: float = 1e-7) -> Tensor:
+    """1 - (2 sum(p y) + e) / (sum p^2 + sum y^2 + e) with p = sigmoid(logits), image by image.
+
+    Args:
+        logits: ``(n, 1, H, W)``.
+        target: Soft labels in [0, 1], same shape.
+        epsilon: Makes two empty masks agree. It is small, as in the authors' library.
+
+    Returns:
+        ``(n,)``.
+    """
+    probability = torch.sigmoid(logits).flatten(1)
+    truth = target.flatten(1)
+    overlap = 2 * (probability * truth).sum(dim=1)
+    total = probability.square().sum(dim=1) + truth.square().sum(dim=1)
+    return 1 - (overlap + epsilon) / (total + epsilon)
+
+
+def cross_entropy_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0) -> Tensor:
+    """Binary cross-entropy with soft labels, image by image; a positive ``focal_gamma`` weighs easy pixels down.
+
+    Returns:
+        ``(n,)``.
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if focal_gamma > 0:
+        probability = torch.sigmoid(logits)
+        loss = loss * (target - probability).abs() ** focal_gamma
+    return loss.flatten(1).mean(dim=1)
+
+
+def segmentation_loss(
+    logits: Tensor, target: Tensor, *, dice: float, cross_entropy: float, focal_gamma: float
+) -> Tensor:
+    """Weighted sum of both terms, image by image; an empty target has no Dice term.
+
+    The gradient of soft Dice vanishes for an empty target except close to an empty answer, so cross-entropy alone
+    teaches those.
+
+    Returns:
+        ``(n,)``.
+    """
+    loss = cross_entropy * cross_entropy_loss(logits, target, focal_gamma)
+    if dice > 0:
+        some = (target.flatten(1).sum(dim=1) > 0.5).to(loss.dtype)
+        loss = loss + dice * some * soft_dice_loss(logits, target)
+    return loss
+
+
+def hard_dice(prediction: Tensor, target: Tensor) -> Tensor:
+    """Dice of boolean masks ``(n, ...)``, image by image; 1 where both are empty.
+
+    Returns:
+        ``(n,)`` float32.
+    """
+    answer, truth = prediction.flatten(1).float(), target.flatten(1).float()
+    total = answer.sum(dim=1) + truth.sum(dim=1)
+    return torch.where(total > 0, 2 * (answer * truth).sum(dim=1) / total.clamp_min(1), torch.ones_like(total))
