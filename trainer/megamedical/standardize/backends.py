@@ -34,7 +34,7 @@ def run_parallel(
     import joblib
 
     with _context(backend, jobs):
-        yield from joblib.Parallel(n_jobs=jobs, return_as="generator")(
+        yield from joblib.Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(
             joblib.delayed(function)(*args) for args in arguments
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from UniverSegSlicerLib.errors import InputError, UniverSegError
+from UniverSegSlicerLib.errors import DependencyError, InputError, UniverSegError
 
 from ..index import Case
 from ..readers import read_case
@@ -83,7 +83,11 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def process(cases: Sequence[Case], resolutions: Sequence[int]) -> UnitResult:
-    """Read and standardise some cases; a case that fails is reported in ``failures`` and left out as a whole."""
+    """Read and standardise some cases; a case that fails is reported in ``failures`` and left out as a whole.
+
+    Raises:
+        DependencyError: A package that the files need is not installed.
+    """
     result = UnitResult()
     pixels: dict[int, list[NDArray[np.uint8]]] = {r: [] for r in resolutions}
     bits: dict[int, list[NDArray[np.uint8]]] = {r: [] for r in resolutions}
@@ -92,6 +96,8 @@ def process(cases: Sequence[Case], resolutions: Sequence[int]) -> UnitResult:
         try:
             for sample in read_case(case):
                 part.add(sample, case)
+        except DependencyError:
+            raise
         except (UniverSegError, MemoryError) as error:
             result.failures.append({"case": f"{case.group.name}/{case.name}", "reason": str(error)})
             continue

@@ -157,8 +157,10 @@ class Store:
             if not path.is_file():
                 has = self.shards[dataset]["resolutions"]
                 raise InputError(f"The data set {dataset} has the resolutions {has}, asked for {resolution}.")
+            rows = self.shards[dataset][kind]  # an array of no rows cannot be mapped
             # The plain array on the map: np.memmap's own indexing costs several times more per sample.
-            self._maps[key] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            array = np.load(path, mmap_mode="r" if rows else None, allow_pickle=False)
+            self._maps[key] = np.asarray(array)
         return self._maps[key]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,31 +131,25 @@ def _write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str])
 
 
 def _write_arrays(folder: Path, parts: Iterable[Part], resolutions: Sequence[int], images: int, masks: int) -> None:
-    targets = {}
-    for r in resolutions:
-        targets[r] = (
-            _new_array(folder / f"res{r}_images.npy", (images, r, r)),
-            _new_array(folder / f"res{r}_masks.npy", (masks, r * r // 8)),
-        )
-    image_row = mask_row = 0
-    for part in parts:
-        for r, (pixels, bits) in targets.items():
-            pixels[image_row : image_row + len(part.images)] = part.pixels[r]
-            bits[mask_row : mask_row + len(part.masks)] = part.bits[r]
-        image_row += len(part.images)
-        mask_row += len(part.masks)
-    for pair in targets.values():
-        for array in pair:
-            if isinstance(array, np.memmap):
-                array.flush()
+    # Written as plain files, not through a memory map: on a full disk a map kills the process instead of raising.
+    with ExitStack() as stack:
+        targets = {}
+        for r in resolutions:
+            targets[r] = (
+                _new_array(stack, folder / f"res{r}_images.npy", (images, r, r)),
+                _new_array(stack, folder / f"res{r}_masks.npy", (masks, r * r // 8)),
+            )
+        for part in parts:
+            for r, (pixels, bits) in targets.items():
+                pixels.write(np.ascontiguousarray(part.pixels[r]).data)
+                bits.write(np.ascontiguousarray(part.bits[r]).data)
 
 
-def _new_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if shape[0] == 0:  # an empty file cannot be mapped
-        empty = np.zeros(shape, np.uint8)
-        np.save(path, empty, allow_pickle=False)
-        return empty
-    return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+def _new_array(stack: ExitStack, path: Path, shape: tuple[int, ...]) -> IO[bytes]:
+    stream = stack.enter_context(path.open("wb"))
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream
 
 
 def _replace(new: Path, place: Path) -> None:

@@ -1,0 +1,58 @@
+"""All commands in one application, and what a user sees when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from UniverSegSlicerLib.errors import Cancelled, UniverSegError
+
+from . import bench, datasets, standardize, tasks, train
+
+#: Set to anything to see the whole traceback of an error.
+DEBUG_VARIABLE = "UNIVERSEG_DEBUG"
+
+app = typer.Typer(
+    name="universeg-trainer",
+    help="Declare, check and standardise labelled data sets, list their tasks, train and evaluate networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.add_typer(datasets.app, name="datasets")
+app.command("standardize")(standardize.standardize_command)
+app.add_typer(tasks.app, name="tasks")
+app.command("train")(train.train)
+app.add_typer(bench.app, name="bench")
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 success, 1 fault in the program, 2 wrong input, 130 cancelled.
+
+    Args:
+        arguments: Without the program's name; those of the process by default.
+    """
+    try:
+        code = app(
+            args=list(arguments) if arguments is not None else None,
+            prog_name="universeg-trainer",
+            standalone_mode=False,
+        )
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort, Cancelled):
+        print("Cancelled.", file=sys.stderr)
+        return 130
+    except UniverSegError as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    return code if isinstance(code, int) else 0

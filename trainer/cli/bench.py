@@ -1,0 +1,52 @@
+"""``universeg-trainer bench``: measurements of the trainer's own parts."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import print_table
+
+app = typer.Typer(help="Measurements.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Measurements."""
+
+
+@app.command("store")
+def store_command(
+    store: Annotated[Path, typer.Option("--store", help="Store that standardize wrote.", envvar="UNIVERSEG_STORE")],
+    resolution: Annotated[int, typer.Option("--resolution", help="Side of the squares.")] = 128,
+    samples: Annotated[int, typer.Option("--samples", min=256, help="Samples written in every format.")] = 8192,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Reading time per figure.")] = 2.0,
+    output: Annotated[Path | None, typer.Option("--output", help="JSON file for the figures.")] = None,
+) -> None:
+    """Random samples (picture and mask) per second from the store, and from the same samples in other formats."""
+    from ..megamedical.store import Store
+    from ..megamedical.store.bench import measure_alternatives, measure_store
+    from ..megamedical.store.files import write_atomically
+
+    opened = Store.open(store)
+    figures = [
+        measure_store(opened, resolution, seconds=seconds),
+        *measure_alternatives(opened, resolution, samples, seconds=seconds),
+    ]
+    columns = ("format", "one by one, samples/s", "batches of 64, samples/s", "MB")
+    rows = [(f.name, f"{f.one_by_one:,.0f}", f"{f.batches:,.0f}", f"{f.megabytes:,.1f}") for f in figures]
+    print_table(columns, rows, right=columns[1:])
+    if output is not None:
+        record = {
+            "resolution": resolution,
+            "samples": samples,
+            "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+            "figures": [asdict(figure) for figure in figures],
+        }
+        write_atomically(output, (json.dumps(record, indent=1) + "\n").encode())
+        print(f"Wrote {output}")
