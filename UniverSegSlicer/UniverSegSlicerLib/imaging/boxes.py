@@ -65,6 +65,11 @@ class Box:
             max(self.col_stop, other.col_stop),
         )
 
+    def within(self, outer: Box) -> Box:
+        """The same box counted from the corner of one that holds it."""
+        row, col = outer.row_start, outer.col_start
+        return Box(self.row_start - row, self.row_stop - row, self.col_start - col, self.col_stop - col)
+
     def holds(self, other: Box) -> bool:
         """Whether the other box lies within this one."""
         return self.union(other) == self

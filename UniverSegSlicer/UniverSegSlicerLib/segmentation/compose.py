@@ -39,20 +39,24 @@ def compose(
     Args:
         results: The labels.
         indices: Slices to fill.
-        labels: (N, rows, cols) integers, written in place; any memory layout.
-        confidence: (N, rows, cols) float32 in [0, 1], written in place; None to leave it out.
+        labels: (N, rows, cols) integers, 0 so far, written in place; any memory layout.
+        confidence: (N, rows, cols) float32, 1 so far, written in place; None to leave it out.
         doubt: (N,) sum of one minus confidence over the pixels of a slice, written in place.
     """
-    rows, cols = labels.shape[1:]
-    step = max(1, _SLAB_PIXELS // max(1, rows * cols))
+    if not results:
+        return
+    seen = results[0].frame.covered
+    for result in results[1:]:
+        seen = seen.union(result.frame.covered)
+    step = max(1, _SLAB_PIXELS // (seen.shape[0] * seen.shape[1]))
     for start in range(0, len(indices), step):
         slab = indices[start : start + step]
-        best = np.zeros((len(slab), rows, cols), np.float32)
+        best = np.zeros((len(slab), *seen.shape), np.float32)
         second = np.full_like(best, OUTSIDE_LOGIT)
         winner = np.zeros(best.shape, labels.dtype)
         spread = np.zeros_like(best)
         for result in results:
-            part = (slice(None), *result.frame.covered.slices)
+            part = (slice(None), *result.frame.covered.within(seen).slices)
             logits = result.frame.from_network_covered(result.found.logits[slab])
             wins = logits > best[part]
             second[part] = np.where(wins, best[part], np.maximum(second[part], logits))
@@ -62,7 +66,8 @@ def compose(
                 between = result.frame.from_network_covered(result.found.spread[slab])
                 spread[part] = np.maximum(spread[part], between)
         certain = np.tanh(0.5 * (best - second)) * np.clip(1 - 2 * spread, 0, 1)
-        labels[slab] = winner
+        rows, cols = seen.slices
+        labels[slab, rows, cols] = winner
         doubt[slab] = (1 - certain).sum(axis=(1, 2))
         if confidence is not None:
-            confidence[slab] = certain
+            confidence[slab, rows, cols] = certain

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
-from ..progress import CancelToken, ProgressCallback
+from ..progress import CancelToken, ProgressCallback, sub_progress
 from .compose import compose
 from .label_run import LabelRun, VolumeSlices
 from .marks import find_marked_slices
@@ -132,8 +132,9 @@ def propagate(
 
     slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
     passes = len(wanted) + (0 if settings.keep_marked else len(marked))
-    total = len(values) * passes * settings.ensemble * (1 + settings.flips) * settings.passes
-    meter = Meter(progress, cancel, total)
+    repeats = settings.ensemble * (1 + settings.flips) * (settings.passes if strategy == "prior" else 1)
+    # The last part of the progress is the way back to the volume's grid.
+    meter = Meter(sub_progress(progress, 0.0, 0.95), cancel, len(values) * passes * repeats)
     results = [
         LabelRun(
             slices, value, _marks_of(value, marked, kept, marked_indices is not None), wanted, support, model, strategy,
@@ -150,6 +151,8 @@ def propagate(
     compose(results, fill, stack, certain_stack, doubt)
     if settings.keep_marked and kept is not None:
         stack[list(marked)] = kept
+    if progress is not None:
+        progress(1.0, "done")
     return Propagation(
         labels,
         certain,

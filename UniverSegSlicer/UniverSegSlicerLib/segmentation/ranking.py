@@ -47,20 +47,16 @@ def rank_slices(doubt: np.ndarray, marked: Iterable[int], count: int = 5) -> lis
         return []
     reach = max(1.0, _REACH * (alive[-1] - alive[0] + 1))
     helps = 0.5 ** (np.abs(places[:, None] - places[alive]) / reach)  # (N, alive)
-    left = np.ones(len(alive))
-    for n in taken:
-        left = np.minimum(left, 1 - helps[n])
+    covered = helps[taken].max(axis=0, initial=0.0)
     suggestions: list[SliceSuggestion] = []
-    first = 0.0
     for _ in range(min(count, len(alive))):
-        gain = np.minimum(helps, left) @ doubt[alive]
-        gain[np.setdiff1d(places, alive)] = 0
-        gain[taken] = 0
+        gain = np.full(len(doubt), -1.0)
+        gain[alive] = np.maximum(helps[alive] - covered, 0) @ doubt[alive]
+        gain[taken] = -1.0
         best = int(gain.argmax())
         if gain[best] <= 0:
             break
-        first = first or float(gain[best])
-        suggestions.append(SliceSuggestion(best, float(gain[best]) / first))
+        suggestions.append(SliceSuggestion(best, float(gain[best])))
         taken.append(best)
-        left = np.minimum(left, 1 - helps[best])
-    return suggestions
+        covered = np.maximum(covered, helps[best])
+    return [SliceSuggestion(s.index, s.score / suggestions[0].score) for s in suggestions]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -26,8 +28,8 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
     return np.where(mask, outside(~mask) - 0.5, 0.5 - outside(mask)).astype(np.float32)
 
 
-def interpolate_shape(first: np.ndarray, second: np.ndarray, fraction: float) -> np.ndarray:
-    """The shape between two masks, as a signed distance in pixels (rows, cols).
+def shapes_between(first: np.ndarray, second: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
+    """Shapes between two masks, as signed distances in pixels, float32 (n, rows, cols).
 
     Signed distances are mixed (Raya and Udupa, IEEE TMI 1990). Where the two shapes overlap better once their centroids
     are brought together, they are moved along the line between the centroids first; without this a thin structure that
@@ -36,15 +38,16 @@ def interpolate_shape(first: np.ndarray, second: np.ndarray, fraction: float) ->
     Args:
         first: Boolean (rows, cols).
         second: Boolean, same shape.
-        fraction: 0 is the first, 1 the second.
+        fractions: Places between them; 0 is the first, 1 the second.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     a, b = signed_distance(first), signed_distance(second)
+    shift = np.zeros(2)
     if first.any() and second.any():
-        shift = np.array([np.mean(np.nonzero(second)[axis]) - np.mean(np.nonzero(first)[axis]) for axis in (0, 1)])
-        if np.abs(shift).max() >= 1 and _overlap(_moved(a, shift) > 0, second) > _overlap(first, second):
-            a, b = _moved(a, shift * fraction), _moved(b, shift * (fraction - 1))
-    return (1 - fraction) * a + fraction * b
+        between = np.array([np.mean(np.nonzero(second)[axis]) - np.mean(np.nonzero(first)[axis]) for axis in (0, 1)])
+        if np.abs(between).max() >= 1 and _overlap(_moved(a, between) > 0, second) > _overlap(first, second):
+            shift = between
+    return np.stack([(1 - f) * _moved(a, shift * f) + f * _moved(b, shift * (f - 1)) for f in fractions])
 
 
 def soft_mask(distance: np.ndarray) -> np.ndarray:
@@ -58,6 +61,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def _moved(distance: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Move a distance map by (rows, cols), linearly; what comes in from beyond the rim repeats the rim."""
+    if not shift.any():
+        return distance
     image = sitk.GetImageFromArray(distance)
     move = sitk.TranslationTransform(2, (-float(shift[1]), -float(shift[0])))
     resample = sitk.ResampleImageFilter()

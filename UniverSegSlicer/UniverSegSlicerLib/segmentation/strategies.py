@@ -12,7 +12,7 @@ from ..imaging import OUTSIDE_LOGIT
 from .choice import Draw, draw_support
 from .predictor import Meter, SupportStack, planes, probability
 from .settings import PropagationSettings
-from .shapes import interpolate_shape, signed_distance, soft_mask
+from .shapes import shapes_between, signed_distance, soft_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +151,11 @@ def _between_marks(task: LabelTask, result: LabelLogits, known: list[int]) -> li
     inside, shapes = [], []
     for low, high in pairwise(known):
         if filled[low] and filled[high]:
-            for index in task.wanted[(task.wanted > low) & (task.wanted < high)]:
-                inside.append(index)
-                fraction = (index - low) / (high - low)
-                shapes.append(interpolate_shape(task.marks[low] >= 0.5, task.marks[high] >= 0.5, fraction))
+            here = task.wanted[(task.wanted > low) & (task.wanted < high)]
+            if len(here):
+                inside.append(here)
+                fractions = (here - low) / (high - low)
+                shapes.append(shapes_between(task.marks[low] >= 0.5, task.marks[high] >= 0.5, fractions))
         elif filled[low]:
             ways.append((low, 1, high))
         elif filled[high]:
@@ -162,7 +163,7 @@ def _between_marks(task: LabelTask, result: LabelLogits, known: list[int]) -> li
     if filled[known[-1]]:
         ways.append((known[-1], 1, len(task.images)))
     if inside:
-        predict_slices(task, result, np.array(inside), soft_mask(np.stack(shapes)))
+        predict_slices(task, result, np.concatenate(inside), soft_mask(np.concatenate(shapes)))
     return ways
 
 

@@ -92,8 +92,9 @@ def _decode(archive: Any) -> SupportSet:
     examples = []
     for n, fields in enumerate(metadata["examples"]):
         image, labels = archive[f"image_{n}"], archive[f"labels_{n}"]
-        if image.dtype != np.float32 or labels.dtype != np.uint16:
-            raise InputError(f"example {n} holds {image.dtype} and {labels.dtype}, not float32 and uint16.")
+        kinds = [getattr(member, "dtype", "no array") for member in (image, labels)]
+        if kinds != [np.float32, np.uint16]:
+            raise InputError(f"example {n} holds {kinds[0]} and {kinds[1]}, not float32 and uint16.")
         row_mm, col_mm = fields["spacing"]
         index = fields["index"]
         examples.append(

@@ -1,0 +1,83 @@
+"""Finding the marked slices and their axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.imaging import AXES, slice_stack
+from UniverSegSlicerLib.segmentation import find_marked_slices
+
+SHAPE = (30, 40, 50)
+
+
+def marked(**slices: list[int]) -> np.ndarray:
+    """Discs on slices; along any axis the disc is 14 to 18 pixels wide."""
+    labels = np.zeros(SHAPE, np.uint8)
+    for axis, indices in slices.items():
+        stack = slice_stack(labels, axis)
+        rows, cols = np.indices(stack.shape[1:])
+        for n in indices:
+            stack[n][(rows - 15) ** 2 + (cols - 20) ** 2 < 64 + n] = 1
+    return labels
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("indices", [[12], [5, 12, 20], [3, 4], [10, 11, 12], [2, 3, 4, 20, 21]])
+def test_the_axis_is_found_from_the_marks(axis: str, indices: list[int]) -> None:
+    found = find_marked_slices(marked(**{axis: indices}))
+    assert (found.axis, list(found.indices)) == (axis, indices)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_several_labels_and_islands_count_together(axis: str) -> None:
+    labels = marked(**{axis: [6, 18]})
+    slice_stack(labels, axis)[18, 1:3, 1:3] = 7
+    assert find_marked_slices(labels).indices == (6, 18)
+
+
+def test_nothing_marked() -> None:
+    with pytest.raises(InputError, match="no slice is marked"):
+        find_marked_slices(np.zeros(SHAPE, np.uint8))
+
+
+@pytest.mark.parametrize("axis", ["auto", "i", "j", "k"])
+@pytest.mark.parametrize(
+    "slices", [{"k": [15], "j": [15]}, {"k": [5, 15], "i": [20]}, {"k": [15], "j": [15], "i": [20]}]
+)
+def test_several_orientations_are_named(slices: dict, axis: str) -> None:
+    with pytest.raises(InputError, match="several orientations") as caught:
+        find_marked_slices(marked(**slices), axis)
+    for a, indices in slices.items():
+        assert all(f"{a}:{n}" in str(caught.value) for n in indices)
+
+
+@pytest.mark.parametrize("part", [np.s_[5:25, 5:25, 5:25], np.s_[4:12, 10:20, 10:20], np.s_[:, :, :]])
+def test_a_filled_block_asks_for_the_axis(part: tuple) -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[part] = 1
+    with pytest.raises(InputError, match="fill a block"):
+        find_marked_slices(labels)
+    found = find_marked_slices(labels, "k")
+    assert found.indices == tuple(np.flatnonzero(labels.any(axis=(1, 2))))
+
+
+@pytest.mark.parametrize("part", [np.s_[5, 5, 5], np.s_[5, 5, 5:20], np.s_[5:8, 5:8, 5:8]])
+def test_a_point_or_a_line_asks_for_the_axis(part: tuple) -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[part] = 1
+    with pytest.raises(InputError, match="say which axis"):
+        find_marked_slices(labels)
+    assert find_marked_slices(labels, "j").axis == "j"
+
+
+def test_a_volume_of_one_slice_needs_no_axis() -> None:
+    labels = np.zeros((1, 40, 50), np.uint8)
+    labels[0, 10, 10:20] = 1
+    assert find_marked_slices(labels).axis == "k"
+
+
+def test_an_unknown_axis_is_refused() -> None:
+    with pytest.raises(InputError, match="axis 'x'"):
+        find_marked_slices(marked(k=[3]), "x")
