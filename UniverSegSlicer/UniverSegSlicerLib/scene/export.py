@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..imaging import replacing, write_label_map
+from .interface import ExportReport
 from .segments import Part, box_slices, check_segmentation, read_part, segment_ids, segment_name
 from .volumes import check_volume, geometry_of, grid_size
 
@@ -19,25 +20,6 @@ from .volumes import check_volume, geometry_of, grid_size
 COLUMNS = ("LabelValue", "Name", "Color_R", "Color_G", "Color_B", "Color_A")
 NAMES_FILE = "labels.csv"
 _LARGEST_VALUE = np.iinfo(np.uint16).max
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written.
-
-    Attributes:
-        label_map: The label map file.
-        names_file: The CSV with the values.
-        single_files: One file per segment, in the order of ``values``; empty unless asked for.
-        values: Segment name to label value in the file.
-        overlap_voxels: Voxels that several segments claim; the later segment has them in the label map.
-    """
-
-    label_map: Path
-    names_file: Path
-    single_files: tuple[Path, ...]
-    values: dict[str, int]
-    overlap_voxels: int
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .export import ExportReport
-from .marks import MarkedSlice
-
 Axis = Literal["auto", "i", "j", "k"]
 Quality = Literal["fast", "balanced", "best"]
 Reach = Literal["volume", "between", "slice"]
@@ -194,6 +191,25 @@ class ExportOptions:
     names_file: Path | None = None
 
 
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        label_map: The label map file.
+        names_file: The CSV with the values.
+        single_files: One file per segment, in the order of ``values``; empty unless asked for.
+        values: Segment name to label value in the file.
+        overlap_voxels: Voxels that several segments claim; the later segment has them in the label map.
+    """
+
+    label_map: Path
+    names_file: Path
+    single_files: tuple[Path, ...]
+    values: dict[str, int]
+    overlap_voxels: int
+
+
 class Logic(Protocol):
     """What the panel calls. :class:`~UniverSegSlicerLib.scene.logic.UniverSegLogic` is the real one."""
 
@@ -286,7 +302,6 @@ __all__ = [
     "ExportOptions",
     "ExportReport",
     "Logic",
-    "MarkedSlice",
     "Phase",
     "Quality",
     "Reach",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..imaging.geometry import AXES, array_axis, slice_spacing
-from ..segmentation.marks import find_marked_slices
+from ..segmentation import find_marked_slices
 from .segments import Part, box_slices, has_voxels, lattice_to_volume, read_part, read_tag, segment_name
 from .volumes import geometry_of, grid_size
 
@@ -29,6 +29,10 @@ UNUSED_ATTRIBUTE = "UniverSeg.Unused"
 # Of the sets of slices that an edit touched, the smallest tells the orientation that it was drawn in; sets within this
 # factor of it are as likely, and then the orientation of the support set stands.
 _SAME_ORIENTATION = 3
+
+
+class NothingMarked(InputError):
+    """No slice is marked; examples from elsewhere may do."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def marked_slices(
         skip_empty: Leave segments without any mark out; otherwise they are an error.
 
     Raises:
-        InputError: Nothing is marked; an empty segment with ``skip_empty`` False; marks in two orientations.
+        NothingMarked: No slice of any chosen segment is marked.
+        InputError: An empty segment with ``skip_empty`` False; marks in two orientations.
     """
     found: dict[str, tuple[str, set[int]]] = {}
     parts: dict[str, Part] = {}
@@ -125,12 +130,12 @@ def marked_slices(
     axes = sorted({each for each, _ in found.values()})
     if len(axes) > 1:
         raise InputError(_two_orientations(segmentation, found))
-    for segment_id, error in undecided.items():
+    for segment_id, problem in undecided.items():
         if not axes:
-            raise error
+            raise problem
         found[segment_id] = _marks_of(segmentation, segment_id, parts[segment_id], volume, axes[0])
     if not any(indices for _, indices in found.values()):
-        raise InputError(_nothing_marked(segmentation, chosen, parts, volume))
+        raise NothingMarked(_nothing_marked(segmentation, chosen, parts, volume))
     return _rows(segmentation, parts, {key: indices for key, (_, indices) in found.items()}, axes[0], volume)
 
 
@@ -155,6 +160,15 @@ def forget_mark(segmentation: Any, chosen: Iterable[str], volume: Any, row: Mark
         _, indices = _marks_of(segmentation, segment_id, part, volume, row.axis)
         remember_result(segmentation, [segment_id], volume, row.axis, indices - {row.index})
     set_used(segmentation, row.axis, row.index, True)
+
+
+def add_mark(segmentation: Any, segment_id: str, volume: Any, axis: str, index: int) -> None:
+    """Count a slice as marked although nobody painted on it: the user looked at a prediction and accepted it."""
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    record = _record_of(segmentation, segment_id, volume)
+    if record is not None and record.axis == axis:
+        marked = tuple(sorted({*record.marked, index}))
+        segment.SetTag(RECORD_TAG, replace(record, marked=marked).to_text())
 
 
 def set_used(segmentation: Any, axis: str, index: int, used: bool) -> None:

@@ -248,6 +248,15 @@ def intersection(first: Extent, second: Extent) -> Extent | None:
     return (low[0], high[0], low[1], high[1], low[2], high[2])
 
 
+def union(first: Extent | None, second: Extent | None) -> Extent | None:
+    """The smallest box that holds both extents; None stands for nothing."""
+    if first is None or second is None:
+        return first or second
+    low = [min(first[2 * axis], second[2 * axis]) for axis in range(3)]
+    high = [max(first[2 * axis + 1], second[2 * axis + 1]) for axis in range(3)]
+    return (low[0], high[0], low[1], high[1], low[2], high[2])
+
+
 def box_slices(extent: Extent) -> tuple[slice, slice, slice]:
     """The extent as slices of an array (K, J, I)."""
     return slice(extent[4], extent[5] + 1), slice(extent[2], extent[3] + 1), slice(extent[0], extent[1] + 1)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import slicer
 
 from ..errors import InputError
-from ..segmentation.support import SupportSet
+from ..segmentation import SupportSet
 
 #: Name and singleton tag of the node that lists the sources.
 SOURCES_TAG = "UniverSegSupport"

@@ -96,8 +96,14 @@ def volume_of(node: Any) -> Volume:
 
 def voxel_at(node: Any, ras: tuple[float, float, float]) -> tuple[int, int, int] | None:
     """The voxel (I, J, K) of a volume node at a world position in mm, or None outside the grid."""
-    matrix = np.linalg.inv(to_world(node) @ ijk_to_ras(node))
-    index = np.rint(matrix[:3, :3] @ np.asarray(ras, float) + matrix[:3, 3])
+    point: Any = ras
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        from_world = vtk.vtkGeneralTransform()
+        parent.GetTransformFromWorld(from_world)
+        point = from_world.TransformPoint(ras)
+    matrix = np.linalg.inv(ijk_to_ras(node))
+    index = np.rint(matrix[:3, :3] @ np.asarray(point, float) + matrix[:3, 3])
     if (index < 0).any() or (index >= grid_size(node)).any():
         return None
     return int(index[0]), int(index[1]), int(index[2])
@@ -107,15 +113,37 @@ def centre_of_slice(node: Any, axis: str, index: int) -> tuple[float, float, flo
     """The world position (RAS, mm) of the middle of slice ``index`` along ``axis`` ("i", "j" or "k")."""
     ijk = (np.asarray(grid_size(node), float) - 1) / 2
     ijk["ijk".index(axis)] = index
-    ras = to_world(node) @ ijk_to_ras(node) @ np.append(ijk, 1.0)
+    ras = (ijk_to_ras(node) @ np.append(ijk, 1.0))[:3]
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        to_the_world = vtk.vtkGeneralTransform()
+        parent.GetTransformToWorld(to_the_world)
+        ras = to_the_world.TransformPoint(ras)
     return float(ras[0]), float(ras[1]), float(ras[2])
+
+
+def direction_of(node: Any, axis: str) -> tuple[float, float, float]:
+    """The unit vector in world RAS along which the slices of ``axis`` follow one another (before any warp)."""
+    column = _directions(node)[:, "ijk".index(axis)]
+    return float(column[0]), float(column[1]), float(column[2])
+
+
+def anatomical_name(node: Any, axis: str) -> str:
+    """What readers call slices along ``axis``: "Axial", "Coronal" or "Sagittal", whichever is closest."""
+    return ("Sagittal", "Coronal", "Axial")[int(np.argmax(np.abs(direction_of(node, axis))))]
 
 
 def axis_facing(node: Any, normal: tuple[float, float, float]) -> str:
     """The volume axis ("i", "j" or "k") closest to the normal of a view (world RAS), however oblique the scan is."""
-    directions = (to_world(node) @ ijk_to_ras(node))[:3, :3]
-    directions = directions / np.linalg.norm(directions, axis=0)
-    return "ijk"[int(np.argmax(np.abs(np.asarray(normal, float) @ directions)))]
+    return "ijk"[int(np.argmax(np.abs(np.asarray(normal, float) @ _directions(node))))]
+
+
+def _directions(node: Any) -> np.ndarray:
+    """(3, 3), the unit vectors of I, J, K in world RAS as columns; a non-linear parent transform is left out."""
+    parent = node.GetParentTransformNode()
+    linear = parent is None or parent.IsTransformToWorldLinear()
+    matrix = (to_world(node) @ ijk_to_ras(node) if linear else ijk_to_ras(node))[:3, :3]
+    return matrix / np.linalg.norm(matrix, axis=0)
 
 
 def _sequence_of(node: Any) -> str | None:

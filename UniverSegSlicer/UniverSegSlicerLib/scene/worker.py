@@ -47,6 +47,7 @@ class Worker:
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._messages: queue.SimpleQueue[tuple[Job, str, Any]] = queue.SimpleQueue()
+        self._arrived = threading.Event()
         self._open: list[Job] = []
         self._thread: threading.Thread | None = None
 
@@ -78,6 +79,7 @@ class Worker:
 
     def poll(self) -> None:
         """Hand over what arrived since the last call: progress, results, failures. Call from a timer."""
+        self._arrived.clear()
         while True:
             try:
                 job, kind, payload = self._messages.get_nowait()
@@ -95,6 +97,10 @@ class Worker:
             else:
                 job.failed(_sentence(job, payload), payload)
 
+    def wait(self, timeout: float) -> None:
+        """Sleep until something arrives for :meth:`poll`, at most ``timeout`` seconds."""
+        self._arrived.wait(timeout)
+
     def shutdown(self, timeout: float = 2.0) -> None:
         """Cancel everything and end the thread; waits up to ``timeout`` seconds. Nothing is handed over any more."""
         self.cancel()
@@ -110,6 +116,7 @@ class Worker:
         jobs, messages = self._jobs, self._messages
         while (job := jobs.get()) is not None:
             messages.put(_outcome(job, messages))
+            self._arrived.set()
 
 
 def _outcome(job: Job, messages: queue.SimpleQueue[tuple[Job, str, Any]]) -> tuple[Job, str, Any]:

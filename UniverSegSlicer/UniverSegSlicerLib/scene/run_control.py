@@ -1,0 +1,173 @@
+"""Starting, cancelling, previewing, applying and discarding runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import DependencyError, InputError
+from ..progress import CancelToken, ProgressCallback
+from . import preview
+from .dependencies import torch_status
+from .editing import SegmentWriter
+from .finished import FinishedRun, Snapshot, check_present, describe, report_of, without_preview
+from .interface import RunOptions, Selection
+from .models import ModelCache
+from .planning import StoredSets, make_plan
+from .runs import RunResult, compute
+from .state import StateHolder
+from .worker import Job, Worker
+
+
+class RunControl:
+    """One run at a time, from Segment to Apply or Discard.
+
+    Attributes:
+        finished: The result that waits, None without one.
+        failure: Why the last run failed, None when it did not.
+    """
+
+    def __init__(
+        self,
+        scene: Any,
+        holder: StateHolder,
+        worker: Worker,
+        models: ModelCache,
+        stored: StoredSets,
+        writer: SegmentWriter,
+    ) -> None:
+        self._scene = scene
+        self._holder = holder
+        self._worker = worker
+        self._models = models
+        self._stored = stored
+        self._writer = writer
+        self._confidence: tuple[Any, np.ndarray] | None = None
+        self.finished: FinishedRun | None = None
+        self.failure: BaseException | None = None
+
+    def start(self, selection: Selection, options: RunOptions) -> None:
+        """See :meth:`~UniverSegSlicerLib.scene.interface.Logic.start`."""
+        if self._holder.state.phase == "running":
+            raise InputError("A segmentation is running already: wait for it, or press Cancel first.")
+        require_torch()
+        plan = make_plan(self._scene, selection, options, self._stored)
+        snapshot = Snapshot.take(selection, plan)
+        self._drop()
+        self.failure = None
+
+        def work(token: CancelToken, report: ProgressCallback) -> RunResult:
+            report(0.0, "Loading the model")
+            model = self._models.get(options.model, options.device)
+            token.raise_if_cancelled()
+            return compute(plan, model, report, token)
+
+        self._holder.set(phase="running", fraction=0.0, message="Starting", error="", report=None)
+        self._worker.submit(
+            Job(
+                "Segmentation",
+                work,
+                done=lambda result: self._on_done(snapshot, result),
+                failed=self._on_failed,
+                progress=lambda fraction, message: self._holder.set(fraction=fraction, message=message),
+            )
+        )
+
+    def cancel(self) -> None:
+        """Stop the run at once as far as the user is concerned; the worker follows within one chunk of slices."""
+        if self._holder.state.phase == "running":
+            self._worker.cancel()
+            self._holder.set(phase="idle", fraction=0.0, message="Cancelled; the segmentation is as it was.")
+
+    def apply(self) -> int:
+        """See :meth:`~UniverSegSlicerLib.scene.interface.Logic.apply`."""
+        if self.finished is None:
+            raise InputError("There is no result to apply: press Segment first.")
+        report = self._holder.state.report or self.finished.report
+        voxels = self.finished.write(self._scene, self._writer)
+        self._drop_preview()
+        self._holder.set(phase="idle", message=describe(voxels, report), error="", report=without_preview(report))
+        return voxels
+
+    def discard(self) -> None:
+        """Throw the result away."""
+        if self.finished is not None:
+            self._drop()
+            self._holder.set(phase="idle", message="Discarded; the segmentation is as it was.", error="", report=None)
+
+    def show_confidence(self, visible: bool) -> None:
+        """Make or remove the confidence volume of the last run."""
+        report = self._holder.state.report
+        if report is None or self._confidence is None:
+            return
+        volume, percent = self._confidence
+        node = report.confidence
+        if node is not None and not self._scene.IsNodePresent(node):
+            node = None
+        if visible and node is None and self._scene.IsNodePresent(volume):
+            node = preview.show_confidence(self._scene, volume, percent)
+        elif not visible and node is not None:
+            preview.remove_node(self._scene, node)
+            node = None
+        self._holder.set(report=replace(report, confidence=node))
+
+    def notice_deleted_nodes(self) -> None:
+        """Give the result up when its nodes are gone."""
+        if self.finished is None:
+            return
+        selection = self.finished.snapshot.selection
+        try:
+            check_present(self._scene, selection)
+        except InputError as error:
+            self._drop()
+            self._holder.set(phase="idle", message="", error=str(error), report=None)
+
+    def release(self) -> None:
+        """Let go of every node: the scene closes."""
+        self._drop()
+        self._holder.set(phase="idle", fraction=0.0, message="", error="", report=None)
+
+    def _on_done(self, snapshot: Snapshot, result: RunResult) -> None:
+        try:
+            check_present(self._scene, snapshot.selection)
+            finished = FinishedRun(snapshot, result, report_of(snapshot, result))
+            parts = finished.outcome()
+            if not parts:
+                raise InputError("Every segment of the run was deleted; nothing was changed.")
+        except InputError as error:
+            self._on_failed(str(error), error)
+            return
+        selection = snapshot.selection
+        node = preview.show_preview(self._scene, selection.segmentation, selection.volume, parts)
+        report = replace(finished.report, preview=node)
+        self.finished = replace(finished, report=report)
+        self._confidence = (selection.volume, result.confidence)
+        self._holder.set(
+            phase="preview", fraction=1.0, message="Look at the result, then apply or discard it.", report=report
+        )
+
+    def _on_failed(self, sentence: str, error: BaseException) -> None:
+        self.failure = error
+        self._holder.set(phase="idle", fraction=0.0, message="", error=sentence)
+
+    def _drop(self) -> None:
+        """Forget the last result with everything that it put into the scene."""
+        report = self._holder.state.report
+        if report is not None and report.confidence is not None and self._scene.IsNodePresent(report.confidence):
+            preview.remove_node(self._scene, report.confidence)
+        self._confidence = None
+        self._drop_preview()
+
+    def _drop_preview(self) -> None:
+        finished, self.finished = self.finished, None
+        if finished is not None and self._scene.IsNodePresent(finished.report.preview):
+            preview.remove_node(self._scene, finished.report.preview)
+
+
+def require_torch() -> None:
+    """Refuse, in words, to start without torch (DependencyError)."""
+    status = torch_status()
+    if not status.ready:
+        raise DependencyError(f"{status.message} {status.advice}")

@@ -1,0 +1,224 @@
+"""The support table: rows, pictures, switching on and off, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging import IntensityWindow, take_slice
+from ..segmentation import SupportSet
+from . import marks, support
+from .examples import paste_slice, slices_of
+from .interface import Axis, RunOptions, Selection, SupportRow, SupportTable
+from .planning import StoredSets, find_rows, gather
+from .segments import choose_segments, read_part, segment_ids, segment_name
+from .support import Source, sources
+from .thumbnails import View, thumbnail
+from .volumes import anatomical_name, array_of, check_volume, geometry_of
+
+_NO_COLOUR = (0.5, 0.85, 0.4)
+
+
+class SupportList:
+    """The examples of a scene as the panel lists them.
+
+    Args:
+        scene: The scene.
+        stored: Decoded support sets, shared with the runs.
+        window_of: The intensity window of a volume node, remembered by the caller.
+    """
+
+    def __init__(self, scene: Any, stored: StoredSets, window_of: Callable[[Any], IntensityWindow]) -> None:
+        self._scene = scene
+        self._stored = stored
+        self._window_of = window_of
+        self._pair_rows: dict[str, tuple[Any, SupportRow]] = {}
+
+    def table(self, selection: Selection, axis: Axis) -> SupportTable:
+        """All rows; what is wrong with the marks comes as the table's message."""
+        try:
+            rows, message = [self._marked_row(selection, row) for row in self._rows(selection, axis)], ""
+        except InputError as error:
+            rows, message = [], str(error)
+        others = sources(self._scene)
+        if others and message and self._only_missing(selection, axis):
+            message = ""
+        return SupportTable((*rows, *(self._source_row(selection, source, axis) for source in others)), message)
+
+    def picture(self, selection: Selection, key: str, size: int) -> np.ndarray:
+        """A row's picture, uint8 (size, size, 3)."""
+        source = self._source(key)
+        if source is None:
+            axis, index = _parse(key)
+            return self._slice_picture(selection.volume, selection.segmentation, axis, index, size)
+        if source.kind == "pair":
+            if source.volume is None or source.segmentation is None:
+                return np.zeros((size, size, 3), np.uint8)
+            rows = marks.marked_slices(source.segmentation, segment_ids(source.segmentation), source.volume)
+            middle = rows[len(rows) // 2]
+            return self._slice_picture(source.volume, source.segmentation, middle.axis, middle.index, size)
+        examples = self._stored.get(source).examples
+        if not examples:
+            return np.zeros((size, size, 3), np.uint8)
+        example = max(examples, key=lambda each: int(np.count_nonzero(each.labels)))
+        return thumbnail(example.image, [((example.labels > 0).astype(np.uint8), _NO_COLOUR)], example.spacing, size)
+
+    def set_used(self, selection: Selection, key: str, used: bool) -> None:
+        """Switch a row on or off."""
+        if self._source(key) is not None:
+            support.set_used(self._scene, key, used)
+        else:
+            marks.set_used(selection.segmentation, *_parse(key), used)
+
+    def remove(self, selection: Selection, key: str) -> None:
+        """Take a row out; see :meth:`~UniverSegSlicerLib.scene.interface.Logic.remove`."""
+        if self._source(key) is not None:
+            support.remove(self._scene, key)
+            return
+        axis, index = _parse(key)
+        for row in self._rows(selection, axis):
+            if row.index == index:
+                marks.forget_mark(selection.segmentation, row.segment_ids, selection.volume, row)
+
+    def save(self, selection: Selection, path: str | Path, axis: Axis) -> Path:
+        """Write every example in use to one file.
+
+        Raises:
+            InputError: There is none.
+            OutputError: The file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".npz":
+            path = path.with_name(path.name + ".npz")
+        check_volume(selection.volume)
+        chosen = choose_segments(selection.segmentation, _wanted(selection))
+        used = [source for source in sources(self._scene) if source.used]
+        rows, axis_found = find_rows(selection, chosen, RunOptions(axis=axis), used)
+        values = {segment_id: value for value, segment_id in enumerate(chosen, start=1)}
+        names = {segment_name(selection.segmentation, segment_id): value for segment_id, value in values.items()}
+        volume = selection.volume
+        here = slices_of(volume, selection.segmentation, values, [row for row in rows if row.used], axis_found)
+        elsewhere = gather(used, names, volume, axis_found, self._stored)
+        together = here.support(self._window_of(volume)).merged(elsewhere.stored)
+        for pair in elsewhere.pairs:
+            together = together.merged(pair.support())
+        if not together.label_values:
+            raise InputError("There is no example to save: mark the structure on a few slices first.")
+        held = set(together.label_values)
+        labels = {value: name for name, value in names.items() if value in held}
+        SupportSet(together.examples, labels, str(volume.GetName())).save(path)
+        return path
+
+    def _rows(self, selection: Selection, axis: str) -> list[marks.MarkedSlice]:
+        check_volume(selection.volume)
+        chosen = choose_segments(selection.segmentation, _wanted(selection))
+        return marks.marked_slices(selection.segmentation, chosen, selection.volume, axis)
+
+    def _only_missing(self, selection: Selection, axis: str) -> bool:
+        """Whether the marks are merely absent, so that examples from elsewhere do."""
+        try:
+            self._rows(selection, axis)
+        except marks.NothingMarked:
+            return True
+        except InputError:
+            segmentation = selection.segmentation
+            return segmentation is not None and not segment_ids(segmentation)
+        return False
+
+    def _marked_row(self, selection: Selection, row: marks.MarkedSlice) -> SupportRow:
+        names = ", ".join(segment_name(selection.segmentation, each) for each in row.segment_ids)
+        title = f"{anatomical_name(selection.volume, row.axis)} {row.index}: {names}"
+        note = "" if row.area_mm2 else "Emptied by hand: an example of where the structure is not."
+        return SupportRow(
+            f"{row.axis}:{row.index}", "marked", title, row.axis, row.index, row.area_mm2, 1, row.used, note
+        )
+
+    def _source_row(self, selection: Selection, source: Source, axis: str) -> SupportRow:
+        stamp = (_stamp(source), _names(selection), axis, source.used)
+        known = self._pair_rows.get(source.key)
+        if known is None or known[0] != stamp:
+            known = (stamp, self._new_source_row(selection, source, axis))
+            self._pair_rows[source.key] = known
+        return known[1]
+
+    def _new_source_row(self, selection: Selection, source: Source, axis: str) -> SupportRow:
+        examples, note = 0, ""
+        names = {name: value for value, name in enumerate(_names(selection), start=1)}
+        try:
+            if not names:
+                examples = self._count_alone(source)
+            else:
+                check_volume(selection.volume)
+                found = gather([source], names, selection.volume, "k" if axis == "auto" else axis, self._stored)
+                examples = len(found.stored) + sum(len(pair.labels) for pair in found.pairs)
+                note = found.problems.get(source.key, "")
+        except InputError as error:
+            note = str(error)
+        return SupportRow(source.key, source.kind, source.title, "", -1, 0.0, examples, source.used, note)
+
+    def _count_alone(self, source: Source) -> int:
+        if source.kind == "file":
+            return len(self._stored.get(source))
+        if source.volume is None or source.segmentation is None:
+            raise InputError("The volume or the segmentation of this example was deleted: remove it from the list.")
+        return len(marks.marked_slices(source.segmentation, segment_ids(source.segmentation), source.volume))
+
+    def _slice_picture(self, volume: Any, segmentation: Any, axis: str, index: int, size: int) -> np.ndarray:
+        check_volume(volume)
+        geometry = geometry_of(volume)
+        view = View.of(geometry, axis)
+        pixels = take_slice(array_of(volume), axis, index)
+        outlines = []
+        for segment_id in segment_ids(segmentation):
+            part = read_part(segmentation, segment_id, volume)
+            mask = np.zeros(pixels.shape, np.uint8)
+            paste_slice(mask, part, axis, index, 1)
+            if mask.any():
+                colour = segmentation.GetSegmentation().GetSegment(segment_id).GetColor()
+                outlines.append((view.show(mask), (float(colour[0]), float(colour[1]), float(colour[2]))))
+        grey = view.show(self._window_of(volume).apply(pixels))
+        return thumbnail(grey, outlines, view.spacing(geometry, axis), size)
+
+    def _source(self, key: str) -> Source | None:
+        return next((source for source in sources(self._scene) if source.key == key), None)
+
+
+def _wanted(selection: Selection) -> list[str] | None:
+    return None if selection.segment_ids is None else list(selection.segment_ids)
+
+
+def _names(selection: Selection) -> tuple[str, ...]:
+    """Names of the segments that a run would be about; none while there are none to choose."""
+    try:
+        chosen = choose_segments(selection.segmentation, _wanted(selection))
+    except InputError:
+        return ()
+    return tuple(dict.fromkeys(segment_name(selection.segmentation, each) for each in chosen))
+
+
+def _parse(key: str) -> tuple[str, int]:
+    axis, _, number = key.partition(":")
+    if axis not in ("i", "j", "k") or not number.isdigit():
+        raise InputError(f"There is no row {key!r} in the support table any more.")
+    return axis, int(number)
+
+
+def _stamp(source: Source) -> tuple[Any, ...]:
+    """Changes when what a source holds may have changed."""
+    if source.kind == "file":
+        return (source.text, source.text.GetMTime() if source.text is not None else 0)
+    stamps: list[Any] = [source.volume, source.segmentation]
+    if source.volume is not None:
+        stamps += [source.volume.GetMTime(), source.volume.GetImageData() and source.volume.GetImageData().GetMTime()]
+    if source.segmentation is not None:
+        stamps.append(source.segmentation.GetMTime())
+        for segment_id in segment_ids(source.segmentation):
+            segment = source.segmentation.GetSegmentation().GetSegment(segment_id)
+            stamps += [segment_id, segment.GetMTime()]
+            representation = segment.GetRepresentation("Binary labelmap")
+            stamps.append(representation.GetMTime() if representation is not None else 0)
+    return tuple(stamps)
