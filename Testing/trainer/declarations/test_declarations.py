@@ -13,6 +13,7 @@ import yaml
 import trainer.megamedical.declaration as module
 from Testing.trainer.declarations.paths import vary
 from trainer.megamedical.declaration import Declaration, builtin_declarations, load_declaration, parse_declaration
+from trainer.megamedical.modality import family
 from UniverSegSlicerLib.errors import InputError
 
 FOLDER = Path(module.__file__).with_name("datasets")
@@ -98,11 +99,20 @@ def test_a_doubtful_licence_is_no_permission(declaration: Declaration) -> None:
 
 
 @pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=lambda d: d.id)
-def test_rules_fit_the_modality(declaration: Declaration) -> None:
+def test_the_intensity_rule_fits_the_modality(declaration: Declaration) -> None:
+    """The original sent MRI scans of AMOS through the CT window, and called CT "FLAIR" and dermoscopy "OCT"."""
+    rules = {"CT": {"ct"}, "MR": {"mr"}}
     for group in declaration.groups:
-        ct = any("CT" in re.split(r"\W", name) for name in group.modalities if "OCT" not in name)
-        assert (group.intensity.rule == "ct") == ct, group.name
-        assert group.reader != "volume" or group.three_dimensional
+        for name in group.modalities:
+            assert family(name) != "other", name
+            # The FLAIR of LGGFlair comes as pictures of 8 bits that are windowed already.
+            expected = rules.get(family(name), {"none"}) if group.reader != "stack" else {"ct", "mr", "none"}
+            assert group.intensity.rule in expected, (group.name, name)
+
+
+def test_ct_windows_are_those_of_the_paper() -> None:
+    windows = {g.intensity.window for d in DECLARATIONS.values() for g in d.groups if g.intensity.rule == "ct"}
+    assert windows == {(-500.0, 1000.0), (-250.0, 250.0)}
 
 
 @pytest.mark.parametrize("declaration", DECLARATIONS.values(), ids=lambda d: d.id)
