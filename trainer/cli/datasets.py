@@ -25,16 +25,17 @@ def list_command(root: Root = None, declarations: Declarations = None) -> None:
 
     Where --root has a catalogue.json, its entries are listed instead.
     """
-    from ..megamedical.index import match_dataset
+    from ..megamedical.index import Listings, match_dataset
     from ..megamedical.selection import available
 
     found = available(root, declarations or ())
     rows = []
+    listings: Listings = {}
     for declaration in found.values():
         present = "-"
         subjects = _published_subjects(declaration)
         if root is not None:
-            cases = [case for match in match_dataset(declaration, root) for case in match.cases]
+            cases = [case for match in match_dataset(declaration, root, listings) for case in match.cases]
             present = "yes" if cases else "no"
             subjects = str(len({case.subject for case in cases})) if cases else subjects
         rows.append(

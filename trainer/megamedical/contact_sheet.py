@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill, shorten
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ _COLOURS = np.array(
     [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
 )
 _COLUMNS = 4
+#: Letters of a caption that fit above a picture.
+_LETTERS = 34
 
 
 def draw_contact_sheet(samples: Sequence[tuple[Sample, IntensityRule]], path: str | Path, title: str = "") -> Path:
@@ -41,7 +44,7 @@ def draw_contact_sheet(samples: Sequence[tuple[Sample, IntensityRule]], path: st
 
     rows = -(-len(samples) // _COLUMNS)
     figure, axes = pyplot.subplots(
-        rows, 2 * _COLUMNS, figsize=(3 * _COLUMNS * 1.6, 2.7 * rows + 0.6), squeeze=False, layout="constrained"
+        rows, 2 * _COLUMNS, figsize=(4.4 * _COLUMNS, 2.9 * rows + 0.5), squeeze=False, layout="constrained"
     )
     figure.suptitle(title)
     for axis in axes.ravel():
@@ -52,10 +55,10 @@ def draw_contact_sheet(samples: Sequence[tuple[Sample, IntensityRule]], path: st
         for offset, picture in enumerate((plain, overlay)):
             axis = axes[row, 2 * column + offset]
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=ratio, interpolation="nearest")
-        axes[row, 2 * column].set_title(f"{sample.name}\n{sample.modality}"[:60], fontsize=7, loc="left")
-        names = ", ".join(sample.masks.labels[position].name for position in shown[:4])
-        more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
-        axes[row, 2 * column + 1].set_title((names or "no label") + more, fontsize=7, loc="left", wrap=True)
+        names = ", ".join(sample.masks.labels[position].name for position in shown)
+        for offset, text in enumerate((f"{sample.name} | {sample.modality}", names or "no label")):
+            lines = fill(shorten(text, 3 * _LETTERS, placeholder=" ..."), _LETTERS, max_lines=3, placeholder=" ...")
+            axes[row, 2 * column + offset].set_title(lines, fontsize=7, loc="left")
     path = Path(path)
     try:
         figure.savefig(path, dpi=110, format="png")

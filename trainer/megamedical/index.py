@@ -73,8 +73,17 @@ class GroupMatch:
         )
 
 
-def match_dataset(declaration: Declaration, root: str | Path) -> list[GroupMatch]:
+#: Files by folder, so that a folder with many data sets is listed once for all of them.
+Listings = dict[Path, list[str]]
+
+
+def match_dataset(declaration: Declaration, root: str | Path, listings: Listings | None = None) -> list[GroupMatch]:
     """Match every group of a declaration below ``root`` (the folder with all data sets, or the data set's own).
+
+    Args:
+        declaration: The data set.
+        root: Where to look.
+        listings: Kept between calls that see the same files; filled here.
 
     Raises:
         InputError: ``root`` is not a folder.
@@ -82,17 +91,22 @@ def match_dataset(declaration: Declaration, root: str | Path) -> list[GroupMatch
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"The folder --root {root} does not exist.")
-    matches = [match_group(declaration, group, root) for group in declaration.groups]
+    matches = [match_group(declaration, group, root, listings) for group in declaration.groups]
     found = {match.group.name for match in matches if match.cases}
     # The same images in another packaging would be read twice.
     return [m if m.group.alternative_to not in found else GroupMatch(m.group, m.root) for m in matches]
 
 
-def match_group(declaration: Declaration, group: Group, root: Path) -> GroupMatch:
+def match_group(declaration: Declaration, group: Group, root: Path, listings: Listings | None = None) -> GroupMatch:
     """Match one group: the first candidate folder in which an image pattern matches is taken."""
     best: GroupMatch | None = None
     for folder in _candidate_roots(declaration.id, group, root):
-        match = _match_in(declaration.id, group, folder)
+        files = listings.get(folder) if listings is not None else None
+        if files is None:
+            files = list(list_files(folder))
+            if listings is not None:
+                listings[folder] = files
+        match = _match_in(declaration.id, group, folder, files)
         if match.cases:
             return match
         if best is None or (_found(match) and not _found(best)):
@@ -133,12 +147,12 @@ def _candidate_roots(dataset: str, group: Group, root: Path) -> list[Path]:
     return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
 
 
-def _match_in(dataset: str, group: Group, folder: Path) -> GroupMatch:
+def _match_in(dataset: str, group: Group, folder: Path, files: list[str]) -> GroupMatch:
     image_patterns = [re.compile(pattern, re.IGNORECASE) for pattern in group.image_patterns]
     label_patterns = [re.compile(pattern, re.IGNORECASE) for pattern in group.label.patterns]
     images: list[Found] = []
     labels: list[Found] = []
-    for path in list_files(folder):
+    for path in files:
         for patterns, bucket in ((image_patterns, images), (label_patterns, labels)):
             caught = next((m for m in (p.search(path) for p in patterns) if m), None)
             if caught:

@@ -45,14 +45,19 @@ class TaskFilter:
 def task_masks(store: Store) -> pd.DataFrame:
     """Every mask with the tasks it belongs to: one row per mask and slicing.
 
-    A mask counts for "mid" where its picture is the middle slice (or a 2D picture), for "max" where the slice is the
-    largest of its label, and always for "all". Columns: those of ``store.masks``, the picture's, and ``slicing``.
+    A mask of a volume counts for "mid" on the middle slice, for "max" where the slice is the largest of its label, and
+    always for "all"; a mask of a 2D picture counts for "mid" alone. Columns: those of ``store.masks``, the picture's,
+    and ``slicing``.
     """
     import pandas as pd
 
-    columns = ["dataset", "group", "modality", "axis", "subject", "split", "role", "rank", "licence", "slicing"]
+    columns = [
+        "dataset", "group", "modality", "axis", "subject", "split", "role", "rank", "licence", "slicing", "slice_index",
+    ]  # fmt: skip
     joined = store.masks.join(store.images.set_index("image")[columns], on="image")
-    parts = [joined[joined["slicing"] == "mid"], joined[joined["largest"]], joined]
+    middle = joined["slicing"] == "mid"
+    of_volume = ~(middle & (joined["slice_index"] == 0))  # the first slice is the middle one of a picture alone
+    parts = [joined[middle], joined[joined["largest"] & of_volume], joined[of_volume]]
     return pd.concat([part.assign(slicing=name) for name, part in zip(SLICINGS, parts, strict=True)], ignore_index=True)
 
 

@@ -65,7 +65,6 @@ def _sunburst(pyplot: Any, counts: pd.Series, families: pd.Series) -> Any:
     for name, count in families.items():
         share = count / total
         _wedge(axis, start, share, 0.9, 0.9, colours[str(name)], f"{name}\n{count}", inner=True)
-        # Square-root angles inside a family would lie; small data sets simply stay without a name.
         inner = start
         own = counts[name].sort_values(ascending=False)
         for turn, (dataset, number) in enumerate(own.items()):
@@ -74,6 +73,7 @@ def _sunburst(pyplot: Any, counts: pd.Series, families: pd.Series) -> Any:
             _wedge(axis, inner, number / total, 1.8, 0.8, colour, f"{dataset}  {number}", inner=False)
             inner += number / total
         start += share
+    _legend(pyplot, axis, families, colours, loc="lower left", bbox_to_anchor=(0.0, 0.0))
     axis.text(0, 0, f"{total}\ntasks", ha="center", va="center", fontsize=22)
     axis.set_ylim(0, 3.6)
     return figure
@@ -83,7 +83,9 @@ def _wedge(
     axis: Any, start: float, share: float, bottom: float, height: float, colour: Any, text: str, *, inner: bool
 ) -> None:
     middle, width = 2 * np.pi * (start + share / 2), 2 * np.pi * share
-    axis.bar(middle, height, width=width, bottom=bottom, color=colour, edgecolor="white", linewidth=0.8)
+    axis.bar(
+        middle, height, width=width, bottom=bottom, color=colour, edgecolor="white", linewidth=min(0.8, 150 * share)
+    )
     if share < (0.02 if inner else _LEAST_NAMED):
         return
     angle = 90 - np.degrees(middle) % 360
@@ -112,11 +114,16 @@ def _bars(pyplot: Any, counts: pd.Series, families: pd.Series) -> Any:
     axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xscale("log")
+    axis.set_xlim(left=0.5)
     axis.set_xlabel("tasks (logarithmic)")
     for index, number in enumerate(numbers):
         axis.text(number * 1.04, index, str(number), va="center", fontsize=6)
-    handles = [pyplot.Rectangle((0, 0), 1, 1, color=colours[str(name)]) for name in families.index]
-    axis.legend(handles, [f"{name} ({count})" for name, count in families.items()], fontsize=8, loc="lower right")
+    _legend(pyplot, axis, families, colours, loc="lower right")
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     return figure
+
+
+def _legend(pyplot: Any, axis: Any, families: pd.Series, colours: dict[str, Any], **place: Any) -> None:
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=colours[str(name)]) for name in families.index]
+    axis.legend(handles, [f"{name} ({count})" for name, count in families.items()], fontsize=9, **place)

@@ -50,7 +50,7 @@ def sample_of(
     return Sample(
         dataset=case.dataset,
         group=case.group.name,
-        name="/".join(part for part in (case.name, channel) if part),
+        name=case.name if not channel or case.name.split("/")[-1] == channel else f"{case.name}/{channel}",
         subject=case.subject,
         modality=modality,
         image=image,

@@ -12,7 +12,7 @@ from typing import Any
 from UniverSegSlicerLib.errors import InputError
 
 from ..declaration import Declaration
-from ..index import Case, match_dataset
+from ..index import Case, Listings, match_dataset
 from ..readers import split_case
 from ..store.files import sha256
 from ..store.shard import read_shard_facts
@@ -72,11 +72,16 @@ class Plan:
 
 
 def plan_dataset(
-    declaration: Declaration, root: Path, store: Path, settings: Settings, accepted: Collection[str]
+    declaration: Declaration,
+    root: Path,
+    store: Path,
+    settings: Settings,
+    accepted: Collection[str],
+    listings: Listings | None = None,
 ) -> Plan:
     """Match a data set below ``root`` and see what of it is in the store already."""
     name = declaration.id
-    matches = match_dataset(declaration, root)
+    matches = match_dataset(declaration, root, listings)
     problems = [problem for match in matches for problem in match.problems]
     cases = [part for match in matches for case in match.cases for part in split_case(case, _ROWS_PER_UNIT)]
     if not cases:

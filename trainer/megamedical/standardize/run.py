@@ -13,7 +13,7 @@ from UniverSegSlicerLib.errors import DependencyError, InputError
 from UniverSegSlicerLib.progress import ProgressCallback
 
 from ..declaration import Declaration
-from ..index import Case
+from ..index import Case, Listings
 from ..store.files import write_atomically
 from ..store.lock import store_lock
 from ..store.shard import read_shard_facts, write_shard
@@ -80,7 +80,9 @@ def standardize(
     if not root.is_dir():
         raise InputError(f"The folder --root {root} does not exist.")
     with store_lock(store):
-        plans = [plan_dataset(declaration, root, store, settings, accepted) for declaration in declarations]
+        listings: Listings = {}
+        plans = [plan_dataset(d, root, store, settings, accepted, listings) for d in declarations]
+        listings.clear()
         if plans and all(plan.status == "absent" for plan in plans):
             names = ", ".join(declaration.id for declaration in declarations[:5])
             raise InputError(

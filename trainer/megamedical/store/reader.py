@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class Store:
         self.images = pd.concat(image_tables, ignore_index=True)
         self.masks = pd.concat(mask_tables, ignore_index=True)
         self.images["spacing"] = (self.images["spacing_row"] + self.images["spacing_col"]) / 2
-        self._maps: dict[tuple[str, int, str], NDArray[np.uint8]] = {}
+        self._maps: dict[tuple[int, str], list[NDArray[np.uint8] | None]] = {}
 
     @classmethod
     def open(cls, path: str | Path, datasets: Sequence[str] | None = None) -> Store:
@@ -135,33 +136,30 @@ class Store:
     def _read(
         self, rows: ArrayLike, resolution: int, kind: str, starts: NDArray[np.int64], shape: tuple[int, ...]
     ) -> NDArray[np.uint8]:
-        wanted = np.atleast_1d(np.asarray(rows, np.int64))
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= starts[-1]):
-            raise InputError(f"The store {self.path} has {kind} 0 to {starts[-1] - 1}, asked for {wanted.max()}.")
+        wanted = np.atleast_1d(np.asarray(rows, np.int64)).tolist()
+        bounds = starts.tolist()
+        if wanted and not (min(wanted) >= 0 and max(wanted) < bounds[-1]):
+            raise InputError(
+                f"The store {self.path} has {kind} 0 to {bounds[-1] - 1}, asked for {min(wanted)} to {max(wanted)}."
+            )
         result = np.empty((len(wanted), *shape), np.uint8)
-        shards = np.searchsorted(starts, wanted, side="right") - 1
-        order = np.argsort(shards, kind="stable")
-        names = list(self.shards)
-        bounds = np.flatnonzero(np.diff(shards[order])) + 1
-        for block in np.split(order, bounds):
-            if block.size:
-                shard = int(shards[block[0]])
-                source = self._map(names[shard], resolution, kind)
-                result[block] = source[wanted[block] - starts[shard]]
+        maps = self._maps.setdefault((resolution, kind), [None] * len(self.shards))
+        # A plain loop: sorting the rows by shard for array indexing costs more than these copies of some kilobytes.
+        for place, row in enumerate(wanted):
+            shard = bisect_right(bounds, row) - 1
+            source = maps[shard]
+            if source is None:
+                source = maps[shard] = self._map(shard, resolution, kind)
+            result[place] = source[row - bounds[shard]]
         return result
 
-    def _map(self, dataset: str, resolution: int, kind: str) -> NDArray[np.uint8]:
-        key = (dataset, resolution, kind)
-        if key not in self._maps:
-            path = self.path / dataset / f"res{resolution}_{kind}.npy"
-            if not path.is_file():
-                has = self.shards[dataset]["resolutions"]
-                raise InputError(f"The data set {dataset} has the resolutions {has}, asked for {resolution}.")
-            rows = self.shards[dataset][kind]  # an array of no rows cannot be mapped
-            # The plain array on the map: np.memmap's own indexing costs several times more per sample.
-            array = np.load(path, mmap_mode="r" if rows else None, allow_pickle=False)
-            self._maps[key] = np.asarray(array)
-        return self._maps[key]
+    def _map(self, shard: int, resolution: int, kind: str) -> NDArray[np.uint8]:
+        dataset, facts = list(self.shards.items())[shard]
+        path = self.path / dataset / f"res{resolution}_{kind}.npy"
+        if not path.is_file():
+            raise InputError(f"{dataset} has the resolutions {facts['resolutions']}, asked for {resolution}.")
+        # The plain array on the map: np.memmap's own indexing costs several times more per sample.
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers of a data loader map the files themselves.
