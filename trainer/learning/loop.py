@@ -248,7 +248,7 @@ class _Run:
                 }
             )
             self.logger.log_metrics({key: value for key, value in figures.items() if key.startswith("val")}, step)
-        if self.report:
+        if self.report and self.fabric.is_global_zero:
             self.report(step, self.config.steps, figures)
         if self._due(record.checkpoint_every):
             self._save()

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from .draws import coin, smooth_noise, uniform
 from .geometry import warp
-
-
-def signed_distance(mask: np.ndarray) -> np.ndarray:
-    """Signed Euclidean distance to the border in pixels, positive inside, of a boolean mask ``(rows, cols)``.
-
-    An empty mask is far outside everywhere (minus the longest side).
-    """
-    mask = np.asarray(mask, dtype=bool)
-    if not mask.any():
-        return np.full(mask.shape, -float(max(mask.shape)), dtype=np.float32)
-    if mask.all():
-        return np.full(mask.shape, float(max(mask.shape)), dtype=np.float32)
-    inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
-    return (np.where(mask, inside - 0.5, 0.5 - outside)).astype(np.float32)
-
-
-def interpolate_shapes(below: np.ndarray, above: np.ndarray, fraction: float) -> np.ndarray:
-    """Shape-based interpolation (Raya and Udupa 1990) of two masks ``(rows, cols)``; ``fraction`` 0 is ``below``."""
-    mixed = (1 - fraction) * signed_distance(below) + fraction * signed_distance(above)
-    return mixed > 0
 
 
 def disturb(masks: Tensor, strength: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.segmentation.shapes import shapes_between
 
 from .pool import DataPool, VolumeTask
-from .priors import interpolate_shapes
 
 #: Where the prior of a query slice comes from.
 PRIOR_SOURCES = ("none", "interpolated", "neighbour", "nearest")
@@ -119,6 +119,8 @@ def draw_volume_episode(
 def between_marks(marks: np.ndarray, masks: np.ndarray, index: int, *, interpolate: bool) -> np.ndarray:
     """What marked slices say about slice ``index``: shape-based interpolation, or a copy of the nearest one.
 
+    The interpolation is the one that a propagation uses, so that the network learns from the priors that it will meet.
+
     Outside of the marked range it is the nearest one either way.
 
     Args:
@@ -132,7 +134,7 @@ def between_marks(marks: np.ndarray, masks: np.ndarray, index: int, *, interpola
         return masks[above]
     fraction = (index - marks[above - 1]) / (marks[above] - marks[above - 1])
     if interpolate:
-        return interpolate_shapes(masks[above - 1], masks[above], float(fraction))
+        return np.asarray(shapes_between(masks[above - 1], masks[above], [float(fraction)])[0] > 0)
     return masks[above - 1] if fraction < 0.5 else masks[above]
 
 
