@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..megamedical.declaration import Declaration
+from ..megamedical.declaration import Declaration, IntensityRule
+from ..megamedical.sample import Sample
 from .console import print_problems, print_table
 
 app = typer.Typer(help="Data sets that are declared, and declarations of your own.", no_args_is_help=True)
@@ -81,7 +82,7 @@ def check_command(
 
     declaration = select(available(root, declarations or ()), [name])[0]
     checks = check_dataset(declaration, root, cases)
-    samples = []
+    samples: list[tuple[Sample, IntensityRule]] = []
     for check in checks:
         match = check.match
         print(f"{declaration.id} / {match.group.name}: {len(match.cases)} cases of {check.subjects} subjects", end="")
@@ -138,10 +139,7 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _describe(sample: object) -> str:
-    from ..megamedical.sample import Sample
-
-    assert isinstance(sample, Sample)
+def _describe(sample: Sample) -> str:
     spacing = " x ".join(f"{value:.3g}" for value in sample.spacing)
     low, high = float(sample.image.min()), float(sample.image.max())
     return f"{sample.name}: shape {sample.image.shape}, spacing {spacing} mm, values {low:g} to {high:g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,15 +80,15 @@ class MultiHot:
         shape = parts[0].array.shape if parts else change(np.zeros(self.shape, np.uint8)).shape
         return MultiHot(self.labels, parts, tuple(shape))
 
-    def _merged(self, where: object) -> dict[int, NDArray[np.bool_]]:
+    def _merged(self, where: Any) -> dict[int, NDArray[np.bool_]]:
         found: dict[int, NDArray[np.bool_]] = {}
         for position, mask in self._present(where):
             found[position] = found[position] | mask if position in found else mask
         return dict(sorted(found.items()))
 
-    def _present(self, where: object) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    def _present(self, where: Any) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         for part in self.parts:
-            array = part.array[where]  # type: ignore[index]
+            array = part.array[where]
             for value in np.unique(array).tolist():
                 if value in part.positions:
                     yield part.positions[value], array == value

@@ -182,8 +182,8 @@ def measure_store(store: Store, resolution: int, seed: int = 0, seconds: float =
 
     for start in range(0, masks, 4096):  # warm: every page was touched once
         read(np.arange(start, min(start + 4096, masks)))
-    speeds = [_speed(read, masks, batch, rng, seconds) for batch in (1, 64)]
-    return Figure("this store", *speeds, _megabytes(store.path.glob(f"*/res{resolution}_*.npy")))
+    one, batches = (_speed(read, masks, batch, rng, seconds) for batch in (1, 64))
+    return Figure("this store", one, batches, _megabytes(store.path.glob(f"*/res{resolution}_*.npy")))
 
 
 def measure_alternatives(
@@ -208,8 +208,8 @@ def measure_alternatives(
             back = alternative.read(probe)
             if not (np.array_equal(back[0], images[probe]) and np.array_equal(back[1], masks[probe])):
                 raise InputError(f"{kind.name} gives other samples than were written.")
-            speeds = [_speed(alternative.read, len(chosen), batch, rng, seconds) for batch in (1, 64)]
-            figures.append(Figure(kind.name, *speeds, _megabytes(p for p in folder.rglob("*") if p.is_file())))
+            one, batches = (_speed(alternative.read, len(chosen), batch, rng, seconds) for batch in (1, 64))
+            figures.append(Figure(kind.name, one, batches, _megabytes(p for p in folder.rglob("*") if p.is_file())))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return figures
