@@ -110,6 +110,7 @@ def test_a_long_slice_is_padded_on_both_sides() -> None:
     seen = frame.to_network(np.ones((64, 128)))
     np.testing.assert_allclose(seen[32:96], 1.0, rtol=1e-6)
     assert not seen[:32].any() and not seen[96:].any()
+    assert SliceFrame.fit((64, 128), (1.0, 1.0)).shown == Box(32, 96, 0, 128)
 
 
 def test_reduction_does_not_alias() -> None:

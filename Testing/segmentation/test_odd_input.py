@@ -106,3 +106,12 @@ def test_every_slice_is_marked(phantom, model) -> None:
     result = propagate(phantom.volume, phantom.truth, model=model, axis="k", marked_indices=range(24))
     np.testing.assert_array_equal(result.labels, phantom.truth)
     assert result.next_slices == [] and model.passes == 0
+
+
+def test_a_support_set_whose_structure_is_as_dark_as_the_padding(phantom_of, model) -> None:
+    """The whole of a long slice is looked at first; what seems to be found beside it is not there."""
+    phantom = phantom_of((6, 20, 80))
+    image = np.pad(np.zeros((10, 10)), 10, constant_values=1.0)
+    support = SupportSet.from_pairs([image], [image == 0])
+    bright = Volume(phantom.volume.array + 5000 * (phantom.truth == 0), phantom.volume.geometry)
+    propagate(bright, None, model=model, support=support)

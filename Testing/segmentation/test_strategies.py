@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from UniverSegSlicerLib.imaging import Box
 from UniverSegSlicerLib.segmentation import PropagationSettings
 from UniverSegSlicerLib.segmentation.predictor import Meter, SupportStack
 from UniverSegSlicerLib.segmentation.strategies import (
@@ -24,6 +27,7 @@ def disc(radius: float, row: float = 32, col: float = 32) -> np.ndarray:
     return ((rows - row) ** 2 + (cols - col) ** 2 <= radius**2).astype(np.float32)
 
 
+SHOWN = Box.whole((SIZE, SIZE))
 NOTHING = np.zeros((SIZE, SIZE), np.float32)
 
 
@@ -35,7 +39,7 @@ def make_task(model, shapes: list[np.ndarray], marked: list[int], seen: list[np.
     masks = np.stack([marks[n] for n in marked]) if marked else np.zeros((0, SIZE, SIZE), np.float32)
     support = SupportStack(model, images[marked], masks, places)
     wanted = np.setdiff1d(np.arange(len(shapes)), marked)
-    return LabelTask(images, marks, wanted, support, PropagationSettings(**settings), Meter(None, None, 1))
+    return LabelTask(images, marks, wanted, support, PropagationSettings(**settings), Meter(None, None, 1), SHOWN)
 
 
 def found_areas(result) -> list[int]:
@@ -127,6 +131,15 @@ def test_a_second_pass_sees_the_first_answer(model) -> None:
     prior_guided(make_task(model, [disc(9)] * 7, [0, 6], passes=2))
     assert [len(q) for q in model.queries] == [5, 5]
     assert (model.queries[1][:, PRIOR] > 0.5).any()
+
+
+@pytest.mark.parametrize("strategy", [independent, cascade, prior_guided])
+def test_nothing_is_found_in_the_padding(model, strategy) -> None:
+    task = make_task(model, [disc(9, 10, 32)] * 6, [2])
+    task = replace(task, shown=Box(16, 48, 0, SIZE))
+    result = strategy(task)
+    unmarked = np.delete(result.logits, 2, axis=0) > 0
+    assert not unmarked[:, :16].any() and unmarked[:, 16:].any()
 
 
 def test_flips_are_undone(model, overlap) -> None:

@@ -108,8 +108,7 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
     with replacing(path, ending) as beside, _quiet_stderr():
         sitk.WriteImage(image, str(beside), useCompression=True)
         # ITK does not notice a full disk in every format; what cannot be read back was not written.
-        back = _load(beside)  # a view of its voxels does not keep it alive
-        if not _same_where_finite(sitk.GetArrayViewFromImage(back), voxels):
+        if not _holds(beside, voxels):
             raise OSError("what was read back is not what was written; is the disk full?")
 
 
@@ -189,6 +188,15 @@ def _load(path: Path) -> sitk.Image:
     if not all(np.isfinite(s) and s > 0 for s in spacing):
         raise InputError(f"{path} has the spacing {spacing} mm: positive numbers are needed.")
     return reader.Execute()
+
+
+def _holds(path: Path, voxels: np.ndarray) -> bool:
+    """Whether a file can be read and holds these voxels."""
+    try:
+        back = _load(path)  # a view of its voxels does not keep it alive
+    except (RuntimeError, InputError):
+        return False
+    return _same_where_finite(sitk.GetArrayViewFromImage(back), voxels)
 
 
 # What ITK says, and what it means to somebody who only wanted to open a file.

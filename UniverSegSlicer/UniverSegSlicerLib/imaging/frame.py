@@ -89,6 +89,12 @@ class SliceFrame:
         (row_start, row_stop), (col_start, col_stop) = (self._covered(axis) for axis in (0, 1))
         return Box(row_start, row_stop, col_start, col_stop)
 
+    @cached_property
+    def shown(self) -> Box:
+        """The network pixels that show the slice; the others are padding."""
+        (row_first, row_last), (col_first, col_last) = self._seen(0), self._seen(1)
+        return Box(row_first, row_last + 1, col_first, col_last + 1)
+
     def to_network(
         self,
         stack: np.ndarray,

@@ -150,7 +150,14 @@ class LabelRun:
         )
         name = f"label {self.label}"
         return LabelTask(
-            images, dict(zip(marked, masks, strict=True)), self.wanted, support, self.settings, self.meter, name
+            images,
+            dict(zip(marked, masks, strict=True)),
+            self.wanted,
+            support,
+            self.settings,
+            self.meter,
+            frame.shown,
+            name,
         )
 
     def _masks_through(self, frame: SliceFrame) -> np.ndarray:
@@ -169,8 +176,6 @@ class LabelRun:
         start = [int(np.floor(x)) for x in frame.point_from_network(tight.row_start - 0.5, tight.col_start - 0.5)]
         stop = [int(np.ceil(x)) + 1 for x in frame.point_from_network(tight.row_stop - 0.5, tight.col_stop - 0.5)]
         rows, cols = self.slices.shape
-        if start[0] >= rows or start[1] >= cols or stop[0] <= 0 or stop[1] <= 0:
-            return frame, task, found  # all of it lies in the padding beside the slice
         box = Box(max(0, start[0]), min(rows, stop[0]), max(0, start[1]), min(cols, stop[1]))
         region = region_around(box, self.slices.shape, self.slices.spacing, self.settings)
         closer = SliceFrame.fit(self.slices.shape, self.slices.spacing, region, frame.size)

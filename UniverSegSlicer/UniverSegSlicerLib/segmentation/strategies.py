@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..imaging import OUTSIDE_LOGIT
+from ..imaging import OUTSIDE_LOGIT, Box
 from .choice import Draw, draw_support
 from .predictor import Meter, SupportStack, planes, probability
 from .settings import PropagationSettings
@@ -26,6 +26,7 @@ class LabelTask:
         support: The examples; those from this volume have a place.
         settings: How to go about it.
         meter: Progress and cancellation.
+        shown: The part of the square that shows the slice; nothing is ever found in the padding around it.
         name: For the progress message.
     """
 
@@ -35,6 +36,7 @@ class LabelTask:
     support: SupportStack
     settings: PropagationSettings
     meter: Meter
+    shown: Box
     name: str = ""
 
 
@@ -138,8 +140,11 @@ def predict_slices(
         groups.setdefault(tuple(draw_support(support.places, int(index), task.settings)), []).append(row)
     for draws, rows in groups.items():
         queries = planes(task.images[indices[rows]], prior=None if prior is None else prior[rows])
-        found = support.predict(queries, draws, flips=task.settings.flips, meter=task.meter, message=task.name)
-        result.put(indices[rows], *found)
+        logits, spread = support.predict(queries, draws, flips=task.settings.flips, meter=task.meter, message=task.name)
+        within = np.full_like(logits, OUTSIDE_LOGIT)
+        part = (slice(None), *task.shown.slices)
+        within[part] = logits[part]
+        result.put(indices[rows], within, spread)
 
 
 def _between_marks(task: LabelTask, result: LabelLogits, known: list[int]) -> list[tuple[int, int, int]]:
