@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,35 @@ class World:
         node = self.scene.AddNewNodeByClass("vtkMRMLTransformNode", name)
         node.SetAndObserveTransformToParent(spline)
         return node
+
+    def save(self, folder: Path, ending: str) -> None:
+        """Write the scene: as a bundle, or as an .mrml file with its data files beside it."""
+        if ending == "mrb":
+            assert self.scene.WriteToMRB(str(folder / "scene.mrb"))
+            return
+        self.scene.SetRootDirectory(str(folder))
+        for position in range(self.scene.GetNumberOfNodesByClass("vtkMRMLStorableNode")):
+            node = self.scene.GetNthNodeByClass(position, "vtkMRMLStorableNode")
+            if node.GetSaveWithScene() and node.AddDefaultStorageNode():
+                storage = node.GetStorageNode()
+                storage.SetFileName(str(folder / f"{node.GetID()}.{storage.GetDefaultWriteFileExtension()}"))
+                assert storage.WriteData(node)
+        assert self.scene.Commit(str(folder / "scene.mrml"))
+
+    def load(self, folder: Path, ending: str) -> None:
+        """Read what :meth:`save` wrote into this scene."""
+        import slicer
+
+        if ending == "mrml":
+            self.scene.SetURL(str(folder / "scene.mrml"))
+            assert self.scene.Connect()
+            return
+        (folder / "cache").mkdir()  # where Slicer unpacks bundles
+        cache, data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(str(folder / "cache"))
+        data_io.SetCacheManager(cache)
+        self.scene.SetDataIOManager(data_io)
+        assert self.scene.ReadFromMRB(str(folder / "scene.mrb"), True)
 
 
 def array_to_labelmap(mask: np.ndarray, segmentation: Any, volume: Any, labelmap: Any) -> None:

@@ -121,42 +121,12 @@ def test_saved_scene_reopens_with_everything(world, tmp_path, ending):
     key = support.add_file(world.scene, tmp_path / "livers.npz")
     support.set_used(world.scene, key, False)
 
-    save(world, tmp_path, ending)
+    world.save(tmp_path, ending)
     loaded = type(world)()
-    load(loaded, tmp_path, ending)
+    loaded.load(tmp_path, ending)
     again = support.sources(loaded.scene)
     assert [(source.kind, source.used) for source in again] == [("pair", True), ("file", False)]
     assert len(support.load_stored(again[1])) == 3
     rows = marks.marked_slices(again[0].segmentation, ["a"], again[0].volume)
     assert [(row.axis, row.index, row.used) for row in rows] == [("k", 1, True), ("k", 3, False)]
     assert isinstance(loaded.scene, slicer.vtkMRMLScene)
-
-
-def save(world: Any, folder: Path, ending: str) -> None:
-    """Write the scene: as a bundle, or as an .mrml file with its data files beside it."""
-    if ending == "mrb":
-        assert world.scene.WriteToMRB(str(folder / "scene.mrb"))
-        return
-    world.scene.SetRootDirectory(str(folder))
-    for position in range(world.scene.GetNumberOfNodesByClass("vtkMRMLStorableNode")):
-        node = world.scene.GetNthNodeByClass(position, "vtkMRMLStorableNode")
-        if node.GetSaveWithScene() and node.AddDefaultStorageNode():
-            storage = node.GetStorageNode()
-            storage.SetFileName(str(folder / f"{node.GetID()}.{storage.GetDefaultWriteFileExtension()}"))
-            assert storage.WriteData(node)
-    assert world.scene.Commit(str(folder / "scene.mrml"))
-
-
-def load(world: Any, folder: Path, ending: str) -> None:
-    if ending == "mrb":
-        import slicer
-
-        (folder / "cache").mkdir()  # where Slicer unpacks bundles
-        cache, data_io = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
-        cache.SetRemoteCacheDirectory(str(folder / "cache"))
-        data_io.SetCacheManager(cache)
-        world.scene.SetDataIOManager(data_io)
-        assert world.scene.ReadFromMRB(str(folder / "scene.mrb"), True)
-        return
-    world.scene.SetURL(str(folder / "scene.mrml"))
-    assert world.scene.Connect()

@@ -1,4 +1,4 @@
-"""The façade that the panel, the Segment Editor effect and the Python console drive; MRML on the calling thread only."""
+"""The façade that panel, Segment Editor effect and Python console drive; MRML on the calling thread only."""
 
 from __future__ import annotations
 
