@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Che
         record = json.loads((path / "record.json").read_text(encoding="utf-8"))
         optimizer = torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu")
         ranks = torch.load(path / "states.pt", weights_only=True, map_location="cpu")
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
+    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(f"{path}: the checkpoint is damaged ({error}).") from error
     updates = int(record.get("averaged_updates", 0))
     return Checkpoint(int(record["step"]), found, network, averaged, updates, optimizer, ranks, record)

@@ -1,0 +1,234 @@
+"""The training loop: resuming, stopping, and what can go wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.learning import loop
+from trainer.learning.checkpoints import averaged_network, list_checkpoints, load_checkpoint
+from trainer.learning.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
+from trainer.learning.loop import DivergenceError, RunOptions, train
+from trainer.tasks.episodes import EpisodeSettings
+from trainer.tasks.pool import DataPool
+from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
+from UniverSegSlicerLib.network.architecture import Architecture
+
+CONFIG = TrainingConfig(
+    name="tiny",
+    phases=(Phase(3, 16, 2, 8, (1, 3), {0: 1, 1: 1, 3: 1}), Phase(3, 32, 1, 4, (1, 2), {2: 1})),
+    seed=7,
+    architecture=Architecture(query_channels=4, encoder=(4, 4, 4), normalization="group", resolution=32),
+    episodes=EpisodeSettings(shares={"across": 1.0, "volume": 1.0}),
+    prompts=PromptSettings(more_rounds_p=0.5),
+    optimizer=OptimizerSettings(learning_rate=1e-2, warmup_steps=2),
+    record=RecordSettings(log_every=1, checkpoint_every=2, keep_checkpoints=2, validate_every=0, pictures_every=0),
+)
+
+
+def run(config: TrainingConfig, folder: Path, pool: DataPool, **options: object) -> loop.RunState:
+    chosen = RunOptions(folder, accelerator="cpu", **options)  # type: ignore[arg-type]
+    return train(config, chosen, lambda _device: pool)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = load_checkpoint(folder)
+    named = {f"raw {name}": value for name, value in checkpoint.network.items()}
+    named.update({f"averaged {name}": value for name, value in checkpoint.averaged.items()})
+    for number, entry in checkpoint.optimizer["state"].items():
+        named.update({f"moment {number} {key}": entry[key] for key in ("exp_avg", "exp_avg_sq")})
+    return named
+
+
+def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path / "whole", pool)
+    run(CONFIG, tmp_path / "parts", pool, minutes=0.0)
+    assert load_checkpoint(tmp_path / "parts").step == 1
+    # The second part begins in the first phase and ends in the second one.
+    state = run(CONFIG, tmp_path / "parts", pool, resume=True)
+    assert state.step == 6
+    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+
+
+def test_the_same_seed_repeats_and_another_does_not(tmp_path: Path, pool: DataPool) -> None:
+    for name, config in (("a", CONFIG), ("b", CONFIG), ("c", replace(CONFIG, seed=8))):
+        run(config, tmp_path / name, pool)
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not torch.equal(a["raw enc_blocks.0.cross.cross_conv.weight"], c["raw enc_blocks.0.cross.cross_conv.weight"])
+
+
+def test_training_learns_bright_discs(tmp_path: Path, pool: DataPool) -> None:
+    losses: list[float] = []
+    config = replace(
+        CONFIG,
+        phases=(Phase(60, 16, 2, 12, (2, 4), {2: 1}),),
+        optimizer=OptimizerSettings(learning_rate=5e-3, warmup_steps=5),
+        record=replace(CONFIG.record, log_every=0, checkpoint_every=0),
+    )
+    options = RunOptions(tmp_path / "run", accelerator="cpu")
+    train(config, options, lambda _d: pool, report=lambda _s, _n, figures: losses.append(figures["loss"]))
+    assert sum(losses[-10:]) < 0.75 * sum(losses[:10])
+
+
+def test_old_checkpoints_go_and_small_files_remain(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path, pool)
+    assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step_0000004", "step_0000006"]
+    record = load_checkpoint(tmp_path).record
+    assert record["samples"] > 0
+    assert record["configs"][0]["config"]["seed"] == 7
+    assert averaged_network(tmp_path).architecture == CONFIG.architecture
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_a_checkpoint_of_the_published_width_stays_under_sixteen_megabytes_a_file(tmp_path: Path, pool: DataPool) -> None:
+    wide = replace(
+        CONFIG,
+        phases=(Phase(1, 16, 1, 1, (1, 1), {1: 1}),),
+        architecture=Architecture(query_channels=4, encoder=(64, 64, 64, 64), resolution=16),
+    )
+    run(wide, tmp_path, pool)
+    sizes = {file.name: file.stat().st_size for file in list_checkpoints(tmp_path / "checkpoints")[0].iterdir()}
+    assert max(sizes.values()) < 16e6, sizes
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path, pool)
+    with pytest.raises(InputError, match="holds a run already"):
+        run(CONFIG, tmp_path, pool)
+
+
+def test_other_settings_need_permission_and_another_network_is_refused(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path, pool, minutes=0.0)
+    slower = replace(CONFIG, optimizer=OptimizerSettings(learning_rate=1e-4))
+    with pytest.raises(InputError, match="other settings of optimizer"):
+        run(slower, tmp_path, pool, resume=True)
+    assert run(slower, tmp_path, pool, resume=True, changed_config=True).step == 6
+    assert len(load_checkpoint(tmp_path).record["configs"]) == 2
+    wider = replace(CONFIG, architecture=replace(CONFIG.architecture, encoder=(8, 4, 4)))
+    with pytest.raises(ModelError, match=r"encoder is \[4, 4, 4\] in the checkpoint"):
+        run(wider, tmp_path, pool, resume=True, changed_config=True)
+
+
+def test_a_start_from_another_run_takes_its_averaged_weights(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path / "first", pool)
+    still = replace(CONFIG, optimizer=OptimizerSettings(learning_rate=0.0))
+    run(still, tmp_path / "second", pool, initial=tmp_path / "first")
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert torch.equal(first["averaged out_conv.conv.weight"], second["raw out_conv.conv.weight"])
+
+
+def test_nan_stops_the_run_names_the_task_and_keeps_good_weights(
+    tmp_path: Path, pool: DataPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real = loop.segmentation_loss
+
+    def poisoned(*arguments: torch.Tensor, **options: float) -> torch.Tensor:
+        calls.append(1)
+        losses = real(*arguments, **options)
+        return losses if len(calls) < 4 else losses * torch.tensor(float("nan"))
+
+    monkeypatch.setattr(loop, "segmentation_loss", poisoned)
+    with pytest.raises(DivergenceError, match=r"Step 3: .* Tasks: .*disc"):
+        run(CONFIG, tmp_path, pool)
+    saved = load_checkpoint(tmp_path)
+    assert saved.step == 3
+    assert all(bool(torch.isfinite(value).all()) for value in saved.network.values())
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
+    tmp_path: Path, pool: DataPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loop.segmentation_loss
+
+    def exploding(logits: torch.Tensor, target: torch.Tensor, **options: float) -> torch.Tensor:
+        logits.register_hook(lambda gradient: gradient * float("inf"))
+        return real(logits, target, **options)
+
+    monkeypatch.setattr(loop, "segmentation_loss", exploding)
+    with pytest.raises(DivergenceError):
+        run(CONFIG, tmp_path, pool)
+    assert all(bool(torch.isfinite(value).all()) for value in load_checkpoint(tmp_path).network.values())
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(
+    tmp_path: Path, pool: DataPool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(CONFIG, tmp_path, pool, minutes=0.0)
+    before = weights(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trainer.learning.checkpoints.write_safetensors", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        run(CONFIG, tmp_path, pool, resume=True)
+    assert "Warning" in capsys.readouterr().out  # those on the way only warn
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step_0000001"]
+    after = weights(tmp_path)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_killed_write_is_not_taken_for_a_checkpoint(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path, pool, minutes=0.0)
+    partial = tmp_path / "checkpoints" / ".step_0000009.partial"
+    partial.mkdir()
+    (partial / "model.safetensors").write_bytes(b"half")
+    assert load_checkpoint(tmp_path).step == 1
+    assert run(CONFIG, tmp_path, pool, resume=True).step == 6
+
+
+def test_damaged_and_missing_checkpoints_are_said_to_be_so(tmp_path: Path, pool: DataPool) -> None:
+    with pytest.raises(ModelError, match="no checkpoint there"):
+        load_checkpoint(tmp_path)
+    run(CONFIG, tmp_path, pool, minutes=0.0)
+    (list_checkpoints(tmp_path / "checkpoints")[0] / "optimizer.pt").write_bytes(b"garbage")
+    with pytest.raises(ModelError, match=r"damaged|corrupt"):
+        load_checkpoint(tmp_path)
+
+
+def test_two_processes_train_one_network(tmp_path: Path, repository: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from dataclasses import replace\n"
+        "from pathlib import Path\n"
+        "from trainer.learning.config import *\n"
+        "from trainer.learning.loop import RunOptions, train\n"
+        "from trainer.tasks.episodes import EpisodeSettings\n"
+        "from UniverSegSlicerLib.network.architecture import Architecture\n"
+        "config = TrainingConfig('two', (Phase(3, 16, 2, 4, (1, 2), {0: 1, 2: 1}),), seed=3,\n"
+        "    architecture=Architecture(4, (4, 4), resolution=16), episodes=EpisodeSettings(shares={'synthetic': 1.0}),\n"
+        "    record=RecordSettings(0, 0, 3, 0, 0))\n"
+        "names = []\n"
+        "state = train(config, RunOptions(Path(sys.argv[1]), accelerator='cpu'), lambda d: None,\n"
+        "    report=lambda s, n, f: names.append(f['loss']))\n"
+        "import torch.distributed as d\n"
+        "print('REPORT', d.get_rank(), d.get_world_size(), len(names), state.samples, flush=True)\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(repository / "UniverSegSlicer"), str(repository)])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        [*command, str(tmp_path / "run")], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    reports = sorted(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("REPORT"))
+    # Both take all steps; only the first one reports them.
+    assert [report[:3] for report in reports] == [["0", "2", "3"], ["1", "2", "0"]]
+    saved = load_checkpoint(tmp_path / "run")
+    assert saved.step == 3
+    assert saved.record["processes"] == 2
+    assert len(saved.ranks) == 2
+    assert not torch.equal(saved.ranks[0]["sampler"]["device"], saved.ranks[1]["sampler"]["device"])
