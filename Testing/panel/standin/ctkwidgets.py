@@ -59,21 +59,25 @@ class ctkPathLineEdit(QtWidgets.QLineEdit):
     currentPath = QtCore.Property(str, _get_path, setCurrentPath)
 
 
-class ctkSliderWidget(QtWidgets.QSlider):
+class ctkSliderWidget(QtWidgets.QWidget):
     """A slider over real numbers."""
 
+    valueChanged = QtCore.Signal(float)
     STEPS = 1000
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(QtCore.Qt.Horizontal, parent)
+        super().__init__(parent)
         self._low, self._high, self._step = 0.0, 1.0, 0.01
-        super().setRange(0, self.STEPS)
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Horizontal)
+        self._slider.setRange(0, self.STEPS)
+        self._slider.valueChanged.connect(lambda _position: self.valueChanged.emit(self._real()))
+        QtWidgets.QHBoxLayout(self).addWidget(self._slider)
 
     def _real(self) -> float:
-        return self._low + (self._high - self._low) * super().value() / self.STEPS
+        return self._low + (self._high - self._low) * self._slider.value() / self.STEPS
 
     def setValue(self, value: float) -> None:
-        super().setValue(round(self.STEPS * (value - self._low) / (self._high - self._low)))
+        self._slider.setValue(round(self.STEPS * (value - self._low) / (self._high - self._low)))
 
     def _set_low(self, low: float) -> None:
         self._low = low

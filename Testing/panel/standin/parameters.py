@@ -48,7 +48,7 @@ class _Base:
         if hasattr(kind, "SafeDownCast"):
             return self.parameterNode.GetNodeReference(name)
         text = self.parameterNode.GetParameter(name)
-        return _from_text(kind, text) if text != "" else self._defaults.get(name, kind())
+        return _from_text(kind, text) if text != "" else self._defaults[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = self._kinds[name]

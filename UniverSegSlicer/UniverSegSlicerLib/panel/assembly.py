@@ -5,27 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 
 from .catalogue import CatalogueStore
 from .host import SlicerDialogs, SlicerViews, provide_torch
+from .icons import set_icons
 from .widget import UniverSegPanel
 
 EDITOR_TAG = "UniverSegSlicer"
 #: The tools that marking needs come first; the rest of the Segment Editor's stay in the Segment Editor.
 EFFECTS = ["Paint", "Draw", "Erase", "Level tracing", "Threshold", "Scissors", "Islands", "Smoothing"]
-BUTTON_ICONS = {
-    "segmentButton": "segment",
-    "cancelButton": "cancel",
-    "applyButton": "apply",
-    "discardButton": "discard",
-    "nextSliceButton": "next",
-    "clickButton": "click",
-    "exportButton": "export",
-    "jumpButton": "goto",
-    "removeButton": "remove",
-}
 
 
 def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
@@ -73,11 +62,3 @@ def prepare_editor(editor: Any) -> None:
         node = slicer.mrmlScene.AddNode(node)
     if editor.mrmlSegmentEditorNode() is not node:
         editor.setMRMLSegmentEditorNode(node)
-
-
-def set_icons(ui: Any, folder: Path) -> None:
-    """Icons that can be seen on the window's background: dark strokes on light, light strokes on dark."""
-    background = qt.QApplication.palette().color(qt.QPalette.Window)
-    theme = "light" if background.lightness() >= 128 else "dark"
-    for name, icon in BUTTON_ICONS.items():
-        getattr(ui, name).setIcon(qt.QIcon(str(folder / theme / f"{icon}.svg")))

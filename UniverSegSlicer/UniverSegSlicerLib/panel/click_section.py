@@ -21,10 +21,10 @@ class ClickSection:
         self._require_torch = require_torch
         self._listening = False
         ui = context.ui
-        ui.clickButton.connect("toggled(bool)", self._on_toggled)
-        ui.acceptClickButton.connect("clicked()", self.accept)
-        ui.undoClickButton.connect("clicked()", self.take_back)
-        ui.leaveClickButton.connect("clicked()", self.leave)
+        ui.clickButton.toggled.connect(self._on_toggled)
+        ui.acceptClickButton.clicked.connect(self.accept)
+        ui.undoClickButton.clicked.connect(self.take_back)
+        ui.leaveClickButton.clicked.connect(self.leave)
 
     @property
     def active(self) -> bool:

@@ -16,7 +16,7 @@ class ExportSection:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        context.ui.exportButton.connect("clicked()", lambda: context.attempt(self._export))
+        context.ui.exportButton.clicked.connect(lambda: context.attempt(self._export))
         self.message = ""
 
     def _export(self) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import qt
 from slicer.i18n import tr as _
 
-from .context import Context
+from .context import Context, value
 
 MODEL_PATTERN = "Model (*.safetensors *.pt)"
 
@@ -49,8 +49,8 @@ class ModelSection:
         self._store = store
         self._choices: list[ModelChoice] = []
         self._filling = False
-        context.ui.modelComboBox.connect("currentIndexChanged(int)", self._on_chosen)
-        context.ui.modelFileButton.connect("clicked()", lambda: context.attempt(self._choose_file))
+        context.ui.modelComboBox.currentIndexChanged.connect(lambda _index: self._on_chosen())
+        context.ui.modelFileButton.clicked.connect(lambda: context.attempt(self._choose_file))
 
     def update(self) -> None:
         """Show the catalogue, and the chosen model."""
@@ -70,7 +70,9 @@ class ModelSection:
         box.setCurrentIndex([choice.name for choice in self._choices].index(parameters.model))
         self._filling = False
 
-    def _on_chosen(self, index: int) -> None:
+    def _on_chosen(self) -> None:
+        # Read from the widget: the signal comes with the index or with the text, by version of Qt.
+        index = int(value(self._context.ui.modelComboBox, "currentIndex"))
         if self._filling or not 0 <= index < len(self._choices) or self._context.parameters is None:
             return
         self._context.attempt(lambda: self._choose(self._choices[index]))

@@ -14,11 +14,11 @@ class ReviewSection:
         self._next = 0
         self._shown: object = None
         ui = context.ui
-        ui.applyButton.connect("clicked()", lambda: context.attempt(context.logic.apply))
-        ui.discardButton.connect("clicked()", lambda: context.attempt(context.logic.discard))
-        ui.nextSliceButton.connect("clicked()", lambda: context.attempt(self._jump))
-        ui.confidenceCheckBox.connect("toggled(bool)", lambda _on: context.attempt(self._overlay))
-        ui.confidenceSlider.connect("valueChanged(double)", lambda _value: self._show_overlay())
+        ui.applyButton.clicked.connect(lambda: context.attempt(context.logic.apply))
+        ui.discardButton.clicked.connect(lambda: context.attempt(context.logic.discard))
+        ui.nextSliceButton.clicked.connect(lambda: context.attempt(self._jump))
+        ui.confidenceCheckBox.toggled.connect(lambda _on: context.attempt(self._overlay))
+        ui.confidenceSlider.valueChanged.connect(lambda _value: self._show_overlay())
 
     def update(self, state: State) -> None:
         """Follow a new report: its suggestions start at the first again."""

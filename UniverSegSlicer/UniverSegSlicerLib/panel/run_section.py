@@ -22,8 +22,8 @@ class RunSection:
     def __init__(self, context: Context, provide_torch: object) -> None:
         self._context = context
         self._provide_torch = provide_torch
-        context.ui.segmentButton.connect("clicked()", self.start)
-        context.ui.cancelButton.connect("clicked()", self.cancel)
+        context.ui.segmentButton.clicked.connect(self.start)
+        context.ui.cancelButton.clicked.connect(self.cancel)
 
     def start(self) -> None:
         """Segment with the settings of the panel."""

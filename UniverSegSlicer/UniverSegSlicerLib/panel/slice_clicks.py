@@ -83,7 +83,7 @@ class Shortcuts:
         """Call ``action`` when ``keys`` (such as "Ctrl+Return") are pressed."""
         shortcut = qt.QShortcut(self._window)
         shortcut.setKey(qt.QKeySequence(keys))
-        shortcut.connect("activated()", action)
+        shortcut.activated.connect(action)
         self._made.append(shortcut)
 
     def clear(self) -> None:

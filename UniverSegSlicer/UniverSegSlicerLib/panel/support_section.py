@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import UniverSegError
+from ..scene.creation import drop_untouched_segments
 from ..scene.interface import SupportRow, SupportTable
 from .context import Context
 from .pictures import pixmap
@@ -36,17 +37,17 @@ class SupportSection:
         self._table.setColumnWidth(USE, 44)
         self._table.setColumnWidth(SLICE, 170)
         self._table.setColumnWidth(AREA, 80)
-        self._table.connect("itemChanged(QTableWidgetItem*)", self._on_item_changed)
-        self._table.connect("itemSelectionChanged()", self._on_selection)
-        self._table.connect("cellDoubleClicked(int,int)", lambda row, _column: self._jump(row))
-        ui.jumpButton.connect("clicked()", lambda: self._jump(*self._selected()[:1]))
-        ui.removeButton.connect("clicked()", lambda: context.attempt(self._remove))
-        ui.addPairButton.connect("clicked()", lambda: context.attempt(self._add_pair))
-        ui.loadSupportButton.connect("clicked()", lambda: context.attempt(self._load))
-        ui.saveSupportButton.connect("clicked()", lambda: context.attempt(self._save))
-        ui.clearSupportButton.connect("clicked()", lambda: context.attempt(self._clear))
+        self._table.itemChanged.connect(self._on_item_changed)
+        self._table.itemSelectionChanged.connect(self._on_selection)
+        self._table.cellDoubleClicked.connect(lambda row, _column: self._jump(row))
+        ui.jumpButton.clicked.connect(lambda: self._jump(*self._selected()[:1]))
+        ui.removeButton.clicked.connect(lambda: context.attempt(self._remove))
+        ui.addPairButton.clicked.connect(lambda: context.attempt(self._add_pair))
+        ui.loadSupportButton.clicked.connect(lambda: context.attempt(self._load))
+        ui.saveSupportButton.clicked.connect(lambda: context.attempt(self._save))
+        ui.clearSupportButton.clicked.connect(lambda: context.attempt(self._clear))
         for selector in (ui.otherVolumeSelector, ui.otherSegmentationSelector):
-            selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._on_pair_chosen())
+            selector.currentNodeChanged.connect(lambda _node: self._on_pair_chosen())
 
     @property
     def rows(self) -> tuple[SupportRow, ...]:
@@ -145,6 +146,9 @@ class SupportSection:
         path = self._context.dialogs.open_file(_("Load a support set"), FILE_PATTERN)
         if path:
             self._context.logic.add_file(path)
+            segmentation = self._context.selection().segmentation
+            if segmentation is not None:
+                drop_untouched_segments(segmentation)
 
     def _save(self) -> None:
         volume = self._context.parameters.volume

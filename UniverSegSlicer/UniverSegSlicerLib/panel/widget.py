@@ -72,7 +72,7 @@ class UniverSegPanel:
         self._marks_problem = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
-        self._timer.connect("timeout()", self.tick)
+        self._timer.timeout.connect(self.tick)
         self._timer.start()
 
     # --- life cycle, called by the module's shell ---
@@ -135,7 +135,7 @@ class UniverSegPanel:
             # As in the Segment Editor: a segmentation is there to paint in at once.
             parameters.segmentation = self.context.logic.new_segmentation(volume)
             segmentation = parameters.segmentation
-        if (volume, segmentation) != self._nodes:
+        if self._chosen() != self._nodes:
             self._follow(volume, segmentation)
         self.refresh()
 
@@ -143,7 +143,9 @@ class UniverSegPanel:
         """Take in the worker's results; redraw when something changed."""
         state = self.context.logic.poll()
         settled = self._changed_at is not None and time.monotonic() - self._changed_at > SETTLE_S
-        if state.revision != self._revision or settled:
+        if settled or self._chosen() != self._nodes:
+            self.on_parameters_changed()
+        elif state.revision != self._revision:
             self.refresh()
 
     def refresh(self) -> None:
@@ -161,10 +163,12 @@ class UniverSegPanel:
             self.export.message = ""
         self.review.update(state)
 
-    def _situation(self, state: Any) -> Situation:
+    def _chosen(self) -> tuple[Any, Any]:
         parameters = self.context.parameters
-        volume = parameters.volume if parameters is not None else None
-        segmentation = parameters.segmentation if parameters is not None else None
+        return (parameters.volume, parameters.segmentation) if parameters is not None else (None, None)
+
+    def _situation(self, state: Any) -> Situation:
+        volume, segmentation = self._chosen()
         rows = [row for row in self.support.rows if row.used]
         report = state.report
         return Situation(
@@ -194,6 +198,9 @@ class UniverSegPanel:
         editor.setSourceVolumeNode(volume)
         if volume is not None:
             self.context.views.show_volume(volume)
+            # A volume can be listed before its voxels are there.
+            for event in (volume.ImageDataModifiedEvent, "ModifiedEvent"):
+                self._observed.append((volume, volume.AddObserver(event, self._mark_changed)))
         if segmentation is not None:
             subject = segmentation.GetSegmentation()
             kinds = slicer.vtkSegmentation

@@ -6,6 +6,9 @@ from typing import Any
 
 import slicer
 
+#: Name of the segment that a new segmentation starts with.
+DEFAULT_SEGMENT = "Segment_1"
+
 
 def copy_segments(source: Any, target: Any, chosen: list[str]) -> None:
     """Copy segments (label map, name, colour, terminology, tags) from one segmentation node into another."""
@@ -37,3 +40,17 @@ def place_beside(scene: Any, node: Any, volume: Any) -> None:
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, node)
+
+
+def drop_untouched_segments(segmentation: Any, default_name: str = DEFAULT_SEGMENT) -> None:
+    """Remove segments that were made on demand and never used: empty, and still with the default name.
+
+    A support set that is loaded then brings segments with names of its own.
+    """
+    held = segmentation.GetSegmentation()
+    bounds = [0.0] * 6
+    for segment_id in list(held.GetSegmentIDs()):
+        segment = held.GetSegment(segment_id)
+        segment.GetBounds(bounds)
+        if segment.GetName() == default_name and bounds[0] > bounds[1]:
+            held.RemoveSegment(segment_id)

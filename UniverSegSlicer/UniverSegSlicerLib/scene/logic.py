@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import Cancelled
 from ..imaging import IntensityWindow
 from .click_control import ClickControl
-from .creation import new_segmentation
+from .creation import DEFAULT_SEGMENT, new_segmentation
 from .editing import SegmentWriter
 from .export import export_nifti
 from .finished import without_preview
@@ -91,7 +91,7 @@ class UniverSegLogic:
 
     # --- marking and support set ---
 
-    def new_segmentation(self, volume: Any, segment_name: str = "Segment_1") -> Any:
+    def new_segmentation(self, volume: Any, segment_name: str = DEFAULT_SEGMENT) -> Any:
         """Make a segmentation node for a volume with one empty segment; returns the node."""
         check_volume(volume)
         node = new_segmentation(self._scene, volume, f"{volume.GetName()} segmentation")
