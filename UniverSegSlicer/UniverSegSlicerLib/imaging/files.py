@@ -109,7 +109,7 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
         sitk.WriteImage(image, str(beside), useCompression=True)
         # ITK does not notice a full disk in every format; what cannot be read back was not written.
         if not _holds(beside, voxels):
-            raise OSError("what was read back is not what was written; is the disk full?")
+            raise OSError("what was written cannot be read back; the disk may be full")
 
 
 def to_sitk(volume: Volume) -> sitk.Image:
