@@ -36,15 +36,16 @@ def check_output(path: Path | None, endings: tuple[str, ...] = (), *, inputs: tu
         raise InputError(f"{path} is an input of this run and would be overwritten; choose another name.")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; a file name is needed.")
-    check_folder(path.resolve().parent)
+    _check_folder(path.resolve().parent, path)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that is not there or cannot be written to."""
+def _check_folder(folder: Path, path: Path) -> None:
+    """Refuse ``path`` when the folder that it goes into is not there or cannot be written to."""
     if not folder.is_dir():
-        raise OutputError(f"{folder} is not a folder; make it first.")
+        reason = "is not a folder" if folder.exists() else "does not exist"
+        raise OutputError(f"{path} cannot be written: {folder} {reason}.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder} cannot be written to: permission denied.")
+        raise OutputError(f"{path} cannot be written: no permission to write to {folder}.")
 
 
 def check_new_folder(folder: Path) -> None:
@@ -52,9 +53,9 @@ def check_new_folder(folder: Path) -> None:
     if folder.exists():
         if not folder.is_dir():
             raise OutputError(f"{folder} is a file; a folder is needed.")
-        check_folder(folder)
+        _check_folder(folder, folder)
         return
-    check_folder(next(parent for parent in folder.resolve().parents if parent.exists()))
+    _check_folder(next(parent for parent in folder.resolve().parents if parent.exists()), folder)
 
 
 @contextmanager
@@ -67,7 +68,15 @@ def all_or_none(*paths: Path | None) -> Iterator[list[Path | None]]:
         OutputError: A file cannot be written.
     """
     with ExitStack() as stack:
-        yield [None if path is None else stack.enter_context(replacing(path, _ending(path))) for path in paths]
+        besides = [None if path is None else stack.enter_context(replacing(path, _ending(path))) for path in paths]
+        try:
+            yield besides
+        except OutputError as error:
+            # A writer names the file that it was given; the user knows the one that it stands for.
+            sentence = str(error)
+            for path, beside in zip(paths, besides, strict=True):
+                sentence = sentence.replace(str(beside), str(path))
+            raise OutputError(sentence) from error
 
 
 @contextmanager

@@ -76,9 +76,12 @@ def _invoke(arguments: list[str]) -> int:
         # A usage error. Its class moved from click into typer, which leaves its method to know it by.
         if not hasattr(error, "format_message"):
             raise
+        message = error.format_message()
+        if not message:  # a group of commands without one: its help has been shown
+            return SUCCESS
         context = getattr(error, "ctx", None)
         path = context.command_path if context else PROGRAM
-        _say(f"{error.format_message().rstrip('.')}; see `{path} --help`.")
+        _say(f"{message.rstrip('.')}; see `{path} --help`.")
         return BAD_INPUT
     if code == INTERRUPTED:  # how typer reports Ctrl-C
         raise KeyboardInterrupt
