@@ -12,24 +12,9 @@ from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.model import UniverSeg
 
+from .examples import build, example
+
 SMALL = Architecture(encoder=(6, 7, 8, 9))
-
-
-def build(architecture: Architecture, seed: int = 0) -> UniverSeg:
-    """A network whose biases are not zero, so that a forgotten or doubled one shows."""
-    torch.manual_seed(seed)
-    network = UniverSeg(architecture)
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):
-            torch.nn.init.normal_(parameter, std=0.1)
-    return network
-
-
-def example(channels: int, support: int, batch: int = 2, rows: int = 32, columns: int = 24) -> tuple[torch.Tensor, ...]:
-    generator = torch.Generator().manual_seed(support)
-    images = torch.rand(batch, support, 1, rows, columns, generator=generator)
-    labels = (torch.rand(batch, support, 1, rows, columns, generator=generator) > 0.5).float()
-    return torch.rand(batch, channels, rows, columns, generator=generator), images, labels
 
 
 @pytest.mark.parametrize("normalization", ["none", "group"])

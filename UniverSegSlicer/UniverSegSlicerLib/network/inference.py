@@ -2,53 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import InputError
 from ..progress import CancelToken, ProgressCallback
-from .architecture import Architecture
-from .model import UniverSeg
+from .architecture import QUERY_PLANES, Architecture
+from .engine import ForwardPass
+from .memory import OutOfMemory, Plan, default_budget, feature_bytes, plan_passes, run_within_memory
+from .model import UniverSeg, check_shapes
+from .precision import Precision, choose_dtype
+from .prepared import PreparedNetwork
+from .support import Encoding, encode
 
-ArrayLike = Tensor | np.ndarray
+ArrayLike: TypeAlias = Tensor | np.ndarray
 
 
-@dataclass(frozen=True)
 class EncodedSupport:
-    """A support set, ready for any number of queries.
+    """A support set, ready for any number of queries; :meth:`InContextModel.encode_support` makes it.
 
     Args:
-        planes: (S, 2, H, W), image and label.
-        size: S.
-        shape: (H, W).
+        planes: Image and label of every element, (S, 2, H, W) float32 on the CPU.
     """
 
-    planes: Tensor
-    size: int
-    shape: tuple[int, int]
+    def __init__(self, planes: Tensor) -> None:
+        self._planes = planes
+        self._encoding: Encoding | None = None
+
+    @property
+    def size(self) -> int:
+        """S, the number of elements."""
+        return self._planes.shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of its slices."""
+        return self._planes.shape[2], self._planes.shape[3]
+
+    def encoding_for(self, network: PreparedNetwork, budget: int) -> Encoding:
+        """The encoding for ``network``, computed when first asked for."""
+        encoding = self._encoding
+        if encoding is None or encoding.network is not network:
+            self._encoding = None
+            # Half of the memory is left to the pass itself.
+            keep = self.size * feature_bytes(network, *self.shape) <= budget // 2
+            plan = Plan(1, plan_passes(network, 1, self.size, *self.shape, budget).chunk, keep)
+            encoding, _ = run_within_memory(
+                plan, lambda plan: encode(network, self._planes, keep=plan.keep, chunk=plan.chunk)
+            )
+            self._encoding = encoding
+        return encoding
 
 
 class InContextModel:
-    """A trained network on a device.
+    """A trained network on a device, for inference.
 
     Args:
-        network: The network; it is moved to ``device`` and put into evaluation mode.
+        network: The network; its weights are copied.
         name: What the user calls it.
-        device: Where it computes.
+        device: Where it computes. When its memory does not suffice for the smallest piece of work, the model moves to
+            the CPU for good, with a warning.
+        precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: bf16 where the device has instructions for it.
     """
 
-    def __init__(self, network: UniverSeg, *, name: str, device: torch.device) -> None:
+    def __init__(self, network: UniverSeg, *, name: str, device: torch.device, precision: Precision = "auto") -> None:
         self.name = name
-        self.device = device
-        self.network = network.to(device).eval()
+        self._network = network
+        self._precision: Precision = precision
+        with torch.inference_mode():
+            self._prepared = PreparedNetwork.of(network, device, choose_dtype(precision, device))
+        self._forward_pass = ForwardPass
 
     @property
     def architecture(self) -> Architecture:
         """The shape of the network."""
-        return self.network.architecture
+        return self._network.architecture
 
     @property
     def query_channels(self) -> int:
@@ -60,20 +94,62 @@ class InContextModel:
         """Side in pixels of the square slices that the network was trained on."""
         return self.architecture.resolution
 
-    @torch.inference_mode()
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes now."""
+        return self._prepared.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that it computes in, float32 or bfloat16."""
+        return self._prepared.dtype
+
     def __call__(self, query: ArrayLike, support_images: ArrayLike, support_labels: ArrayLike) -> Tensor:
-        """Logits (B, 1, H, W) of queries (B, Q, H, W) with supports (B, S, 1, H, W) each."""
-        tensors = (_tensor(x).to(self.device) for x in (query, support_images, support_labels))
-        return self.network(*tensors).float().cpu()
+        """Logits of queries that come with a support set each.
 
-    @torch.inference_mode()
+        Args:
+            query: (B, Q, H, W) in [0, 1].
+            support_images: (B, S, 1, H, W) in [0, 1]; S may be 0.
+            support_labels: (B, S, 1, H, W) in [0, 1].
+
+        Returns:
+            (B, 1, H, W) float32 on the CPU; positive inside the structure.
+
+        Raises:
+            InputError: The shapes do not fit together.
+        """
+        queries, images, labels = (_tensor(x) for x in (query, support_images, support_labels))
+        check_shapes(self.architecture, queries, images, labels)
+        logits = [
+            self.predict(queries[index : index + 1], self.encode_support(images[index], labels[index]))
+            for index in range(len(queries))
+        ]
+        return torch.cat(logits) if logits else torch.empty(0, 1, *queries.shape[2:])
+
     def encode_support(self, images: ArrayLike, labels: ArrayLike) -> EncodedSupport:
-        """Encode a support set of images and labels, (S, 1, H, W) each in [0, 1]; S may be 0."""
-        images, labels = _tensor(images), _tensor(labels)
-        planes = torch.cat([images, labels], dim=1).to(self.device)
-        return EncodedSupport(planes, planes.shape[0], (planes.shape[2], planes.shape[3]))
+        """Compute all that depends on the support set alone.
 
-    @torch.inference_mode()
+        Args:
+            images: (S, 1, H, W) in [0, 1]; S may be 0.
+            labels: (S, 1, H, W) in [0, 1].
+
+        Raises:
+            InputError: The shapes do not fit together, or H or W is no multiple of ``architecture.size_multiple``.
+        """
+        pair = _tensor(images), _tensor(labels)
+        for name, tensor in zip(("images", "labels"), pair, strict=True):
+            if tensor.ndim != 4 or tensor.shape[1] != 1:
+                raise InputError(f"{name} of the support have shape {tuple(tensor.shape)}; expected (S, 1, H, W).")
+        if pair[0].shape != pair[1].shape:
+            raise InputError(
+                f"Images and labels of the support have shapes {tuple(pair[0].shape)} and {tuple(pair[1].shape)}; "
+                "every image needs its label."
+            )
+        self._check_size("support", *pair[0].shape[2:])
+        support = EncodedSupport(torch.cat(pair, dim=1))
+        self._encode(support, default_budget(self.device))
+        return support
+
     def predict(
         self,
         queries: ArrayLike,
@@ -83,29 +159,108 @@ class InContextModel:
         cancel: CancelToken | None = None,
         memory_budget: int | None = None,
     ) -> Tensor:
-        """Logits (N, 1, H, W) of queries (N, Q', H, W), float32 on the CPU."""
-        queries = self._padded(_tensor(queries))
-        images, labels = support.planes[None, :, :1], support.planes[None, :, 1:]
-        results = []
-        for index in range(len(queries)):
+        """Logits of any number of queries with one support set.
+
+        Args:
+            queries: (N, Q', H, W) in [0, 1], the first Q' of
+                :data:`~UniverSegSlicerLib.network.architecture.QUERY_PLANES`. Planes that are missing count as zero;
+                planes that the network does not know must be zero.
+            support: What :meth:`encode_support` returned.
+            progress: Told after every piece of work.
+            cancel: Looked at before every piece of work.
+            memory_budget: Bytes of working memory; by default a share of what is free. Pieces are made as small as it
+                takes, down to one query and one support element.
+
+        Returns:
+            (N, 1, H, W) float32 on the CPU; positive inside the structure.
+
+        Raises:
+            InputError: The shapes do not fit, or a plane that the network does not know is not empty.
+            Cancelled: ``cancel`` was raised.
+            OutOfMemory: Not even one query and one support element fit.
+        """
+        planes = self._checked(_tensor(queries), support)
+        logits = torch.empty(len(planes), 1, *support.shape)
+        plan: Plan | None = None
+        start = 0
+        while start < len(planes):
+            budget = default_budget(self.device) if memory_budget is None else memory_budget
+            encoding = self._encode(support, budget)
+            plan = plan or plan_passes(self._prepared, len(planes), support.size, *support.shape, budget)
+            attempt = partial(self._attempt, planes, start, encoding, progress, cancel)
+            try:
+                found, plan = run_within_memory(plan, attempt)
+            except OutOfMemory:
+                if self.device.type == "cpu":
+                    raise
+                self._move_to_cpu()
+                plan = None
+                continue
+            logits[start : start + len(found)] = found
+            start += len(found)
+        return logits
+
+    @torch.inference_mode()
+    def _attempt(
+        self,
+        queries: Tensor,
+        start: int,
+        encoding: Encoding,
+        progress: ProgressCallback | None,
+        cancel: CancelToken | None,
+        plan: Plan,
+    ) -> Tensor:
+        """Logits of the next ``plan.queries`` queries from ``start``, on the CPU."""
+        group = queries[start : start + plan.queries]
+        message = f"{len(queries)} slices" if len(queries) > 1 else "1 slice"
+
+        def checkpoint(fraction: float) -> None:
             if cancel is not None:
                 cancel.raise_if_cancelled()
-            results.append(self.network(queries[index : index + 1].to(self.device), images, labels).float().cpu())
             if progress is not None:
-                progress((index + 1) / len(queries), f"{index + 1} of {len(queries)} slices")
-        return torch.cat(results) if results else torch.empty(0, 1, *support.shape)
+                progress((start + fraction * len(group)) / len(queries), f"Segmenting {message}")
 
-    def _padded(self, queries: Tensor) -> Tensor:
-        extra = queries[:, self.query_channels :]
-        if extra.numel() and extra.any():
+        forward = self._forward_pass(encoding, chunk=plan.chunk, keep=plan.keep, checkpoint=checkpoint)
+        logits = forward(group.to(self.device)).cpu()
+        checkpoint(1.0)
+        return logits
+
+    def _encode(self, support: EncodedSupport, budget: int) -> Encoding:
+        with torch.inference_mode():
+            try:
+                return support.encoding_for(self._prepared, budget)
+            except OutOfMemory:
+                if self.device.type == "cpu":
+                    raise
+                self._move_to_cpu()
+                return support.encoding_for(self._prepared, default_budget(self.device))
+
+    def _move_to_cpu(self) -> None:
+        warnings.warn(f"The memory of {self.device} is short; the model {self.name} goes on on the CPU.", stacklevel=3)
+        cpu = torch.device("cpu")
+        with torch.inference_mode():
+            self._prepared = PreparedNetwork.of(self._network, cpu, choose_dtype(self._precision, cpu))
+
+    def _checked(self, queries: Tensor, support: EncodedSupport) -> Tensor:
+        """The queries with exactly the planes that the network reads."""
+        if queries.ndim != 4 or not queries.shape[1] or tuple(queries.shape[2:]) != support.shape:
+            rows, columns = support.shape
             raise InputError(
-                f"The model {self.name} reads {self.query_channels} query planes; plane {self.query_channels + 1} is "
-                "not empty."
+                f"queries have shape {tuple(queries.shape)}; expected (N, 1 to {len(QUERY_PLANES)}, {rows}, {columns}) "
+                "as in the support set."
             )
+        for plane in range(self.query_channels, queries.shape[1]):
+            if queries[:, plane].any():
+                name = QUERY_PLANES[plane] if plane < len(QUERY_PLANES) else f"plane {plane}"
+                raise InputError(f"The model {self.name} cannot use {name}; choose a model that can, or leave it out.")
         queries = queries[:, : self.query_channels]
-        missing = self.query_channels - queries.shape[1]
-        return torch.nn.functional.pad(queries, (0, 0, 0, 0, 0, missing))
+        return functional.pad(queries, (0, 0, 0, 0, 0, self.query_channels - queries.shape[1]))
+
+    def _check_size(self, name: str, rows: int, columns: int) -> None:
+        multiple = self.architecture.size_multiple
+        if not rows or not columns or rows % multiple or columns % multiple:
+            raise InputError(f"{name} has {rows} x {columns} pixels; both must be multiples of {multiple}.")
 
 
 def _tensor(array: ArrayLike) -> Tensor:
-    return torch.as_tensor(array, dtype=torch.float32)
+    return torch.as_tensor(array).detach().to("cpu", torch.float32)
