@@ -202,7 +202,7 @@ def _subjects_from_table(case: Case, option: Mapping[str, str], count: int) -> A
     if "row" in option:
         numbers = [int(float(text)) for text in column(rows, option["row"], table)[1] if text]
         by_row = dict(zip(numbers, values, strict=False))
-        return lambda row: by_row.get(row, f"{case.subject}_{row:05d}")
+        return lambda row: by_row.get(row) or f"{case.subject}_{row:05d}"
     if len(values) < count:
         raise InputError(f"{table}: {len(values)} subjects for {count} samples.")
     return lambda row: values[row] or f"{case.subject}_{row:05d}"
