@@ -158,7 +158,7 @@ class UniverSegSlicerStory(unittest.TestCase):
             np.testing.assert_array_equal(written == 1, organ)
 
     def test_5_scene_saved_and_loaded(self):
-        _volume, segmentation = self.loadSample()
+        self.loadSample()
         self.ui.qualityComboBox.setCurrentIndex(0)
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "scene.mrb")
