@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from Testing.scene.running_case import Case, Gate
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs slicer-core."""
@@ -174,3 +176,28 @@ def oblique() -> Callable[..., np.ndarray]:
         return matrix
 
     return make
+
+
+@pytest.fixture
+def make(world, tiny_model_path) -> Iterator[Callable[..., Case]]:
+    cases: list[Case] = []
+
+    def make_case(**options: Any) -> Case:
+        cases.append(Case(world, tiny_model_path, **options))
+        return cases[-1]
+
+    yield make_case
+    for case in cases:
+        case.logic.shutdown()
+
+
+@pytest.fixture
+def running(make) -> Iterator[tuple[Case, Gate]]:
+    """A run that has started and waits inside the worker."""
+    gate = Gate()
+    case = make(loader=gate)
+    case.logic.start(case.selection, case.options)
+    assert gate.reached.wait(30)
+    case.logic.poll()
+    yield case, gate
+    gate.go.set()

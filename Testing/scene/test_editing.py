@@ -14,7 +14,7 @@ SHAPE = (6, 8, 10)
 
 def change(segment_id: str, wanted: np.ndarray, editable: np.ndarray | None = None) -> Any:
     from UniverSegSlicerLib.scene.editing import Change
-    from UniverSegSlicerLib.scene.segments import whole_extent
+    from UniverSegSlicerLib.scene.grid import whole_extent
 
     return Change(segment_id, wanted, whole_extent(wanted.shape[::-1]), editable)
 

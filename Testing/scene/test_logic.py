@@ -1,114 +1,13 @@
-"""The whole story against real MRML with a tiny seeded network: run, preview, apply, undo, cancel, lose nodes."""
+"""The whole story against real MRML with a tiny seeded network: run, preview, apply, undo, rules, bad input."""
 
 from __future__ import annotations
-
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from Testing.scene.running_case import MARKED, SHAPE, Case, image, on_slices, segment_on, structure
 from UniverSegSlicerLib.errors import DependencyError, InputError
 from UniverSegSlicerLib.scene.interface import Logic, RunOptions, Selection
-
-SHAPE = (9, 24, 28)
-MARKED = (2, 6)
-
-
-def structure(value: int = 1) -> np.ndarray:
-    """A cone that changes from slice to slice, (K, J, I); ``value`` 2 is another one beside it."""
-    k, j, i = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
-    centre = 9 if value == 1 else 20
-    return (np.hypot(j - 12, i - centre) < 2 + 0.5 * k).astype(np.uint8)
-
-
-def image() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    grey = 100 * structure(1) + 60 * structure(2) + rng.normal(0, 5, SHAPE)
-    return grey.astype(np.int16)
-
-
-def on_slices(mask: np.ndarray, *slices: int) -> np.ndarray:
-    result = np.zeros_like(mask)
-    result[list(slices)] = mask[list(slices)]
-    return result
-
-
-class Case:
-    """A scene with a volume, two marked segments, and the logic under test."""
-
-    def __init__(self, world: Any, model: Path, loader: Callable[..., Any] | None = None, matrix: Any = None) -> None:
-        from UniverSegSlicerLib.scene.logic import UniverSegLogic
-
-        self.world = world
-        self.scene = world.scene
-        self.volume = world.volume(image(), matrix)
-        self.segmentation = world.segmentation(
-            self.volume, {"a": on_slices(structure(1), *MARKED), "b": on_slices(structure(2), *MARKED)}
-        )
-        self.logic = UniverSegLogic(self.scene, loader) if loader else UniverSegLogic(self.scene)
-        self.options = RunOptions(model=str(model), device="cpu", quality="fast")
-        self.selection = Selection(self.volume, self.segmentation)
-
-    def read(self, segment_id: str) -> np.ndarray:
-        from UniverSegSlicerLib.scene.segments import read_segment
-
-        return read_segment(self.segmentation, segment_id, self.volume)
-
-    def finish(self, timeout: float = 60.0) -> Any:
-        end = time.monotonic() + timeout
-        while self.logic.poll().busy or self.logic.state.phase == "running":
-            time.sleep(0.005)
-            assert time.monotonic() < end, "the run did not finish"
-        return self.logic.state
-
-    def nodes(self) -> int:
-        return int(self.scene.GetNumberOfNodes())
-
-    def marked(self) -> list[int]:
-        return [row.index for row in self.logic.support(self.selection).rows]
-
-
-class Gate:
-    """A loader that waits until it is let go, then loads the real model: a run that surely is in progress."""
-
-    def __init__(self) -> None:
-        self.reached, self.go = threading.Event(), threading.Event()
-
-    def __call__(self, name: str, device: str) -> Any:
-        from UniverSegSlicerLib.network import load_model
-
-        self.reached.set()
-        assert self.go.wait(30)
-        return load_model(name, device)
-
-
-@pytest.fixture
-def make(world, tiny_model_path) -> Iterator[Callable[..., Case]]:
-    cases: list[Case] = []
-
-    def make_case(**options: Any) -> Case:
-        cases.append(Case(world, tiny_model_path, **options))
-        return cases[-1]
-
-    yield make_case
-    for case in cases:
-        case.logic.shutdown()
-
-
-@pytest.fixture
-def running(make) -> Iterator[tuple[Case, Gate]]:
-    """A run that has started and waits inside the worker."""
-    gate = Gate()
-    case = make(loader=gate)
-    case.logic.start(case.selection, case.options)
-    assert gate.reached.wait(30)
-    case.logic.poll()
-    yield case, gate
-    gate.go.set()
 
 
 def test_it_is_what_the_panel_expects(make):
@@ -150,12 +49,6 @@ def test_run_preview_apply_undo(make, oblique, degrees):
     for key in "ab":
         np.testing.assert_array_equal(case.read(key), before[key])
     assert not case.logic.writer.undo()
-
-
-def segment_on(node: Any, segment_id: str, volume: Any) -> np.ndarray:
-    from UniverSegSlicerLib.scene.segments import read_segment
-
-    return read_segment(node, segment_id, volume)
 
 
 def test_the_scene_gives_what_the_arrays_give(make, tiny_model_path):
@@ -246,133 +139,6 @@ def test_confidence_volume_comes_and_goes(make):
     case.scene.RemoveNode(case.logic.state.report.confidence)  # by the user, in the Data module
     case.logic.show_confidence(False)
     assert case.logic.state.report.confidence is None
-
-
-def test_cancel_stops_within_half_a_second_and_changes_nothing(world, make):
-    rng = np.random.default_rng(0)
-    case = make()
-    shape = (400, 64, 64)
-    volume = world.volume(rng.normal(100, 20, shape).astype(np.int16), name="Long")
-    mask = np.zeros(shape, np.uint8)
-    mask[[0, 200, 399], 20:44, 20:44] = 1
-    segmentation = world.segmentation(volume, {"a": mask})
-    options = RunOptions(model=case.options.model, device="cpu", quality="best")
-    case.logic.start(Selection(volume, segmentation), options)
-    end = time.monotonic() + 60
-    while case.logic.poll().fraction <= 0 and time.monotonic() < end:
-        time.sleep(0.002)
-    assert 0 < case.logic.state.fraction < 0.9
-    begin = time.monotonic()
-    case.logic.cancel()
-    assert case.logic.state.phase == "idle"
-    while case.logic.poll().busy:
-        time.sleep(0.002)
-    assert time.monotonic() - begin < 0.5
-    assert segment_on(segmentation, "a", volume).sum() == mask.sum()
-    assert "Cancelled" in case.logic.state.message
-    assert case.logic.state.error == ""
-
-
-def test_cancelled_before_the_worker_notices_and_started_again(running):
-    case, gate = running
-    case.logic.cancel()
-    assert case.logic.state.phase == "idle"
-    case.logic.start(case.selection, case.options)
-    gate.go.set()
-    assert case.finish().phase == "preview"
-    assert case.logic.apply() > 0
-
-
-def test_a_second_run_is_refused_politely(running):
-    case, gate = running
-    with pytest.raises(InputError, match="running already"):
-        case.logic.start(case.selection, case.options)
-    with pytest.raises(InputError, match="Finish the segmentation first"):
-        case.logic.begin_clicks(case.selection, "k", 4, case.options)
-    gate.go.set()
-    assert case.finish().phase == "preview"
-    with pytest.raises(InputError, match="Finish the segmentation first"):
-        case.logic.begin_clicks(case.selection, "k", 4, case.options)
-
-
-@pytest.mark.parametrize("lost", ["volume", "segmentation"])
-def test_a_node_deleted_during_the_run(running, lost):
-    case, gate = running
-    before = case.read("a")
-    case.scene.RemoveNode(getattr(case, lost))
-    nodes = case.nodes()
-    gate.go.set()
-    state = case.finish()
-    assert state.phase == "idle"
-    assert f"The {lost} '" in state.error
-    assert "was deleted" in state.error
-    assert case.nodes() == nodes
-    np.testing.assert_array_equal(case.read("a"), before)
-
-
-@pytest.mark.parametrize("lost", ["volume", "segmentation"])
-def test_a_node_deleted_while_the_preview_is_shown(make, lost):
-    case = make()
-    case.logic.start(case.selection, case.options)
-    case.finish()
-    preview = case.logic.state.report.preview
-    case.scene.RemoveNode(getattr(case, lost))
-    state = case.logic.poll()
-    assert state.phase == "idle"
-    assert "was deleted" in state.error
-    assert not case.scene.IsNodePresent(preview)
-
-
-def test_a_segment_deleted_during_the_run(running):
-    case, gate = running
-    case.segmentation.GetSegmentation().RemoveSegment("b")
-    gate.go.set()
-    state = case.finish()
-    assert state.phase == "preview"
-    assert any("Deleted during the run" in warning and "b" in warning for warning in state.report.warnings)
-    assert case.logic.apply() > 0
-    assert case.segmentation.GetSegmentation().GetNumberOfSegments() == 1
-
-
-def test_every_segment_deleted_during_the_run(running):
-    case, gate = running
-    case.segmentation.GetSegmentation().RemoveAllSegments()
-    gate.go.set()
-    state = case.finish()
-    assert state.phase == "idle"
-    assert "Every segment of the run was deleted" in state.error
-
-
-def test_closing_the_scene_during_a_run_and_going_on_in_the_next(running):
-    case, gate = running
-    case.logic.scene_closing()
-    case.scene.Clear(0)
-    gate.go.set()
-    assert case.finish().phase == "idle"
-    assert case.logic.state.error == ""
-    again = Case.__new__(Case)
-    again.__dict__.update(case.__dict__)
-    again.volume = case.world.volume(image())
-    again.segmentation = case.world.segmentation(again.volume, {"a": on_slices(structure(1), *MARKED)})
-    again.selection = Selection(again.volume, again.segmentation)
-    again.logic.start(again.selection, again.options)
-    assert again.finish().phase == "preview"
-    assert again.logic.apply() > 0
-    again.logic.start(again.selection, again.options)
-    again.finish()
-    again.logic.scene_closing()
-    assert again.logic.state.phase == "idle"
-
-
-def test_shutdown_during_a_run(running):
-    case, gate = running
-    before = case.read("a")
-    gate.go.set()
-    case.logic.shutdown()
-    case.logic.shutdown()
-    assert not any(thread.name == "UniverSeg worker" for thread in threading.enumerate())
-    np.testing.assert_array_equal(case.read("a"), before)
-    assert case.logic.poll().phase == "idle"
 
 
 def test_reach_between_the_marks_and_one_slice(make):

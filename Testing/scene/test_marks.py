@@ -100,8 +100,8 @@ def test_corrections_are_found_after_moving_a_few_voxels_without_changing_their_
 
 def test_undo_of_the_result_brings_the_marks_back_alone(world):
     from UniverSegSlicerLib.scene.editing import Change, SegmentWriter
+    from UniverSegSlicerLib.scene.grid import whole_extent
     from UniverSegSlicerLib.scene.marks import remember_result
-    from UniverSegSlicerLib.scene.segments import whole_extent
 
     case = Case(world, disc(2, 8))
     writer = SegmentWriter(world.scene)
@@ -200,7 +200,8 @@ def test_a_result_on_another_volume_or_place_is_not_mistaken(world):
 
 
 def test_the_record_is_saved_with_the_scene(world, tmp_path):
-    from UniverSegSlicerLib.scene.marks import Record, set_used
+    from UniverSegSlicerLib.scene.marks import set_used
+    from UniverSegSlicerLib.scene.records import Record
 
     case = Case(world, disc(2, 8))
     case.apply(disc(*range(2, 9)), "k", [2, 8])
@@ -213,7 +214,7 @@ def test_the_record_is_saved_with_the_scene(world, tmp_path):
     loaded = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Loaded")
     assert storage.ReadData(loaded)
     segment = loaded.GetSegmentation().GetSegment("a")
-    from UniverSegSlicerLib.scene.marks import RECORD_TAG
+    from UniverSegSlicerLib.scene.records import RECORD_TAG
     from UniverSegSlicerLib.scene.segments import read_tag
 
     assert read_tag(segment, RECORD_TAG) == read_tag(text, RECORD_TAG) != ""
@@ -226,6 +227,6 @@ def test_the_record_is_saved_with_the_scene(world, tmp_path):
 @pytest.mark.parametrize("text", ["", "nonsense", "k;1;2", "k;1;2;!!;;", "x;1;2;;;", "k;one;2;;;", "k;1;2;AAAA;;"])
 def test_damaged_records_count_as_none(text):
     pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.marks import Record
+    from UniverSegSlicerLib.scene.records import Record
 
     assert Record.from_text(text) is None

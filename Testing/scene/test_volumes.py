@@ -97,10 +97,29 @@ def test_world_positions_and_voxels(world, oblique):
     assert voxel_at(node, tuple(centre_of_slice(node, "k", 4) + 2 * along_k)) is None
 
 
-def test_slices_of_a_warped_volume_have_no_world_position(world):
-    from UniverSegSlicerLib.scene.volumes import voxel_at
+def test_world_positions_under_a_warp(world):
+    """Jumping to a slice and clicking work there too; only a warp between volume and segmentation is refused."""
+    from UniverSegSlicerLib.scene.volumes import anatomical_name, axis_facing, centre_of_slice, voxel_at
 
-    node = world.volume(np.zeros((5, 6, 7), np.int16))
+    node = world.volume(np.zeros((41, 41, 41), np.int16))
     node.SetAndObserveTransformNodeID(world.warp().GetID())
+    centre = centre_of_slice(node, "k", 20)
+    assert centre == pytest.approx((25.0, 20.0, 20.0), abs=0.1)  # the warp moves the middle by 5 mm
+    assert voxel_at(node, centre) == (20, 20, 20)
+    assert axis_facing(node, (0.1, 0.2, -0.9)) == "k"
+    assert anatomical_name(node, "i") == "Sagittal"
+
+
+def test_export_of_a_warped_volume_is_refused_in_words(world, tmp_path):
+    """A file has no parent transform to carry the warp."""
+    from UniverSegSlicerLib.scene.export import export_nifti
+
+    mask = np.ones((5, 6, 7), np.uint8)
+    node = world.volume(np.zeros((5, 6, 7), np.int16))
+    segmentation = world.segmentation(node, {"a": mask})
+    warp = world.warp().GetID()
+    node.SetAndObserveTransformNodeID(warp)
+    segmentation.SetAndObserveTransformNodeID(warp)
     with pytest.raises(InputError, match="'CT' is under a non-linear transform"):
-        voxel_at(node, (0.0, 0.0, 0.0))
+        export_nifti(node, segmentation, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -12,11 +12,12 @@ from ..imaging import AXES, IntensityWindow, Volume, slice_spacing, slice_stack,
 from ..progress import CancelToken
 from ..segmentation import ClickResult, ClickSession, SupportSet
 from .examples import SliceExamples, paste_slice, slices_of
+from .grid import Extent, Part, whole_extent
 from .interface import ClickState, RunOptions, Selection
 from .marks import marked_slices
 from .models import ModelCache
 from .planning import StoredSets, gather
-from .segments import Extent, Part, choose_segments, read_part, segment_ids, segment_name, whole_extent
+from .segments import choose_segments, read_part, segment_ids, segment_name
 from .support import sources
 from .volumes import check_volume, grid_size, volume_of, voxel_at
 

@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 import slicer
 
+from .grid import Extent, bounding_extent, box_slices, covered, shifted
 from .segments import (
-    Extent,
-    bounding_extent,
-    box_slices,
     check_segmentation,
-    covered,
     image_array,
     image_to_world,
     lattice_to_volume,
     oriented_image,
     read_segment,
     resample,
-    shifted,
 )
 from .transforms import integer_offset
 from .volumes import grid_size

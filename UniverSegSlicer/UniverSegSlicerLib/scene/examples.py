@@ -15,8 +15,9 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import AXES, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
 from ..segmentation import SupportExample, SupportSet
+from .grid import Part
 from .marks import MarkedSlice, marked_slices
-from .segments import Part, check_segmentation, read_part, segment_ids, segment_name
+from .segments import check_segmentation, read_part, segment_ids, segment_name
 from .volumes import axis_facing, direction_of, volume_of
 
 #: Slices that one other volume gives at most, evenly from its marked ones.

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..imaging import replacing, write_label_map
+from .grid import Part, box_slices
 from .interface import ExportReport
-from .segments import Part, box_slices, check_segmentation, read_part, segment_ids, segment_name
+from .segments import check_segmentation, read_part, segment_ids, segment_name
 from .volumes import check_volume, geometry_of, grid_size
 
 #: Columns of the names file: those of Slicer's colour table files, so that Slicer loads it as one.

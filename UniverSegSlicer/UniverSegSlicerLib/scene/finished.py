@@ -10,10 +10,12 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import array_axis
 from .editing import Change, SegmentWriter
+from .grid import Part, bounding_extent, box_slices, intersection, shifted, union
 from .interface import RunReport, Selection, Suggestion
-from .marks import remember_result, slice_digests
+from .marks import remember_result
+from .records import slice_digests
 from .runs import RunPlan, RunResult
-from .segments import Part, bounding_extent, box_slices, intersection, read_part, shifted, union
+from .segments import read_part
 from .volumes import centre_of_slice, grid_size
 
 

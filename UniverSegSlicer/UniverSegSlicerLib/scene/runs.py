@@ -13,8 +13,8 @@ from ..imaging import IntensityWindow, Volume, array_axis, take_slice
 from ..progress import CancelToken, ProgressCallback, sub_progress
 from ..segmentation import PropagationSettings, SupportSet, propagate
 from .examples import SliceExamples, differences
+from .grid import Part, bounding_extent, box_slices
 from .interface import Quality, RunOptions
-from .segments import Part, bounding_extent, box_slices
 
 if TYPE_CHECKING:
     from ..network import InContextModel

@@ -11,7 +11,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from .creation import new_segmentation
 from .editing import Change, SegmentWriter
-from .segments import whole_extent
+from .grid import whole_extent
 from .transforms import to_vtk
 
 SAMPLE_NAME = "UniverSegPhantom"

@@ -9,7 +9,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ..errors import InputError
-from ..imaging.geometry import Geometry, Volume
+from ..imaging import Geometry, Volume
 from .transforms import to_numpy, to_world
 
 #: From Slicer's world (RAS) to the world of files (LPS).
