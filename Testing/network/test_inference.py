@@ -95,7 +95,7 @@ def test_shallow_networks_equal_the_direct_form(depth, cross_activation):
     model = model_of(Architecture(encoder=(8,) * depth, cross_activation=cross_activation))
     inputs = example(1, 3)
     with torch.inference_mode():
-        expected = direct_forward(model._network, *inputs)
+        expected = direct_forward(model.network, *inputs)
     torch.testing.assert_close(model(*inputs), expected, rtol=0, atol=1e-5)
 
 

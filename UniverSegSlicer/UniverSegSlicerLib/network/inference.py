@@ -47,16 +47,16 @@ class EncodedSupport:
 
     def encoding_for(self, network: PreparedNetwork, budget: int) -> Encoding:
         """The encoding for ``network``, computed when first asked for."""
-        encoding = self._encoding
-        if encoding is None or encoding.network is not network:
-            self._encoding = None
-            # Half of the memory is left to the pass itself.
-            keep = self.size * feature_bytes(network, *self.shape) <= budget // 2
-            plan = Plan(1, plan_passes(network, 1, self.size, *self.shape, budget).chunk, keep)
-            encoding, _ = run_within_memory(
-                plan, lambda plan: encode(network, self._planes, keep=plan.keep, chunk=plan.chunk)
-            )
-            self._encoding = encoding
+        if self._encoding is not None and self._encoding.network is network:
+            return self._encoding
+        self._encoding = None
+        # Half of the memory is left to the pass itself.
+        keep = self.size * feature_bytes(network, *self.shape) <= budget // 2
+        plan = Plan(1, plan_passes(network, 1, self.size, *self.shape, budget).chunk, keep)
+        encoding, _ = run_within_memory(
+            plan, lambda plan: encode(network, self._planes, keep=plan.keep, chunk=plan.chunk)
+        )
+        self._encoding = encoding
         return encoding
 
 
@@ -64,7 +64,7 @@ class InContextModel:
     """A trained network on a device, for inference.
 
     Args:
-        network: The network; its weights are copied.
+        network: The network, kept as the attribute ``network``; what computes is a copy of its weights.
         name: What the user calls it.
         device: Where it computes. When its memory does not suffice for the smallest piece of work, the model moves to
             the CPU for good, with a warning.
@@ -73,7 +73,7 @@ class InContextModel:
 
     def __init__(self, network: UniverSeg, *, name: str, device: torch.device, precision: Precision = "auto") -> None:
         self.name = name
-        self._network = network
+        self.network = network
         self._precision: Precision = precision
         with torch.inference_mode():
             self._prepared = PreparedNetwork.of(network, device, choose_dtype(precision, device))
@@ -82,7 +82,7 @@ class InContextModel:
     @property
     def architecture(self) -> Architecture:
         """The shape of the network."""
-        return self._network.architecture
+        return self.network.architecture
 
     @property
     def query_channels(self) -> int:
@@ -239,7 +239,7 @@ class InContextModel:
         warnings.warn(f"The memory of {self.device} is short; the model {self.name} goes on on the CPU.", stacklevel=3)
         cpu = torch.device("cpu")
         with torch.inference_mode():
-            self._prepared = PreparedNetwork.of(self._network, cpu, choose_dtype(self._precision, cpu))
+            self._prepared = PreparedNetwork.of(self.network, cpu, choose_dtype(self._precision, cpu))
 
     def _checked(self, queries: Tensor, support: EncodedSupport) -> Tensor:
         """The queries with exactly the planes that the network reads."""

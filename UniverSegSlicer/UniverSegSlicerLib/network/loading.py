@@ -7,6 +7,7 @@ from pathlib import Path
 from .inference import InContextModel
 from .precision import Precision, choose_device
 from .weights.files import read_network
+from .weights.store import locate_model
 
 
 def load_model(
@@ -15,13 +16,15 @@ def load_model(
     """Load a model.
 
     Args:
-        name_or_path: A file ending in ``.safetensors`` or ``.pt``.
+        name_or_path: A model of the catalogue, or a file ending in ``.safetensors`` or ``.pt``.
         device: ``"auto"`` (CUDA, then MPS, then CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
         precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: bf16 where the device has instructions for it.
 
     Raises:
         InputError: There is no such device.
-        ModelError: The file is not there or is no such model.
+        ModelError: There is no such model or file, it was not downloaded yet, or it is damaged.
     """
-    path = Path(name_or_path)
-    return InContextModel(read_network(path), name=path.stem, device=choose_device(device), precision=precision)
+    chosen = choose_device(device)
+    path = locate_model(name_or_path)
+    name = path.stem if Path(name_or_path).suffix == path.suffix else str(name_or_path)
+    return InContextModel(read_network(path), name=name, device=chosen, precision=precision)
