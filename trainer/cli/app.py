@@ -11,7 +11,7 @@ import typer
 
 from UniverSegSlicerLib.errors import Cancelled, UniverSegError
 
-from . import bench, datasets, standardize, tasks, train
+from . import bench, datasets, evaluate, standardize, step, synthetic, tasks, train
 
 #: Set to anything to see the whole traceback of an error.
 DEBUG_VARIABLE = "UNIVERSEG_DEBUG"
@@ -27,6 +27,11 @@ app.add_typer(datasets.app, name="datasets")
 app.command("standardize")(standardize.standardize_command)
 app.add_typer(tasks.app, name="tasks")
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("bundle")(evaluate.bundle)
+app.command("synthetic")(synthetic.synthetic)
+app.command("episodes")(synthetic.episodes)
+bench.app.command("step")(step.step_command)
 app.add_typer(bench.app, name="bench")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ import typer
 def train(
     config: Annotated[Path, typer.Argument(help="Configuration file (YAML), such as trainer/configs/default.yaml.")],
     store: Annotated[
-        Optional[Path],  # noqa: UP045 (typer reads it at run time)
+        Path | None,
         typer.Option(help="Standardised store; not needed for synthetic tasks alone.", envvar="UNIVERSEG_STORE"),
     ] = None,
     run: Annotated[
@@ -23,13 +23,13 @@ def train(
     devices: Annotated[int, typer.Option(min=1, help="Processes on this machine (torchrun sets it by itself).")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch's choice.")] = 0,
-    minutes: Annotated[Optional[float], typer.Option(help="Stop with a checkpoint after so many minutes.")] = None,  # noqa: UP045
+    minutes: Annotated[float | None, typer.Option(help="Stop with a checkpoint after so many minutes.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the latest checkpoint of the run.")] = False,
     changed_config: Annotated[
         bool, typer.Option("--changed-config", help="Allow --resume with other settings of the same network.")
     ] = False,
     initial: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="Start from the averaged weights of this checkpoint or run."),
     ] = None,
 ) -> None:

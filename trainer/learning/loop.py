@@ -270,7 +270,8 @@ class _Run:
         names = ", ".join(bad or episodes.names)
         raise DivergenceError(
             f"Step {self.state.step}: the loss or its gradient is not finite. Tasks: {names}. The weights "
-            f"before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set out."
+            f"before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set "
+            "out."
         )
 
     def _save(self, *, final: bool = False) -> None:

@@ -253,11 +253,13 @@ class _Raw:
 
 
 def _task_path(task: Task) -> tuple[str, ...]:
-    return (task.slicing, task.dataset, task.group, task.modality, task.axis, str(task.label))
+    # The data set stands above the slicing: largest slices exist for volumes only, and with the slicing on top those
+    # few data sets would get half of all episodes.
+    return (task.dataset, task.group, task.modality, task.axis, task.slicing, str(task.label))
 
 
 def _volume_path(task: VolumeTask) -> tuple[str, ...]:
-    return ("all", task.dataset, task.subject, task.modality, task.axis, str(task.label))
+    return (task.dataset, task.subject, task.modality, task.axis, str(task.label))
 
 
 def without_randomness(settings: EpisodeSettings) -> EpisodeSettings:

@@ -16,7 +16,7 @@ Mode = Literal["hierarchical", "uniform", "dataset"]
 class HierarchicalSampler(Generic[Item]):
     """Draws items uniformly at each level of their path in turn.
 
-    With the path (slicing, data set, group, modality, axis, label) a data set with 179 labels is drawn as often as one
+    With the path (data set, group, modality, axis, slicing, label) a data set with 179 labels is drawn as often as one
     with a single label (facts: paper supplement, section on sampling).
 
     Args:
@@ -35,7 +35,7 @@ class HierarchicalSampler(Generic[Item]):
         *,
         weights: Mapping[str, float] | None = None,
         mode: Mode = "hierarchical",
-        weighted_level: int = 1,
+        weighted_level: int = 0,
     ) -> None:
         if not items:
             raise InputError("items is empty: there is no task to draw from.")

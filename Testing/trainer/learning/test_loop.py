@@ -90,7 +90,9 @@ def test_old_checkpoints_go_and_small_files_remain(tmp_path: Path, pool: DataPoo
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
-def test_a_checkpoint_of_the_published_width_stays_under_sixteen_megabytes_a_file(tmp_path: Path, pool: DataPool) -> None:
+def test_a_checkpoint_of_the_published_width_stays_under_sixteen_megabytes_a_file(
+    tmp_path: Path, pool: DataPool
+) -> None:
     wide = replace(
         CONFIG,
         phases=(Phase(1, 16, 1, 1, (1, 1), {1: 1}),),
@@ -208,7 +210,8 @@ def test_two_processes_train_one_network(tmp_path: Path, repository: Path) -> No
         "from trainer.tasks.episodes import EpisodeSettings\n"
         "from UniverSegSlicerLib.network.architecture import Architecture\n"
         "config = TrainingConfig('two', (Phase(3, 16, 2, 4, (1, 2), {0: 1, 2: 1}),), seed=3,\n"
-        "    architecture=Architecture(4, (4, 4), resolution=16), episodes=EpisodeSettings(shares={'synthetic': 1.0}),\n"
+        "    architecture=Architecture(4, (4, 4), resolution=16),\n"
+        "    episodes=EpisodeSettings(shares={'synthetic': 1.0}),\n"
         "    record=RecordSettings(0, 0, 3, 0, 0))\n"
         "names = []\n"
         "state = train(config, RunOptions(Path(sys.argv[1]), accelerator='cpu'), lambda d: None,\n"

@@ -8,13 +8,13 @@ import pytest
 from trainer.tasks.sampling import HierarchicalSampler, draw_query_and_support
 from UniverSegSlicerLib.errors import InputError
 
-# A data set with 50 labels beside two with one label each; path: (slicing, data set, label).
-ITEMS = [("mid", "many", str(label)) for label in range(50)] + [("mid", "one", "1"), ("mid", "other", "1")]
+# A data set with 50 labels beside two with one label each; path: (data set, label).
+ITEMS = [("many", str(label)) for label in range(50)] + [("one", "1"), ("other", "1")]
 
 
-def shares(sampler: HierarchicalSampler[tuple[str, str, str]], count: int = 6000) -> dict[str, float]:
+def shares(sampler: HierarchicalSampler[tuple[str, str]], count: int = 6000) -> dict[str, float]:
     rng = np.random.default_rng(0)
-    names = [sampler.draw(rng)[1] for _ in range(count)]
+    names = [sampler.draw(rng)[0] for _ in range(count)]
     return {name: names.count(name) / count for name in ("many", "one", "other")}
 
 
@@ -37,7 +37,7 @@ def test_weights_change_the_shares_and_zero_removes() -> None:
 def test_labels_inside_a_dataset_are_drawn_alike() -> None:
     sampler = HierarchicalSampler(ITEMS[:50], lambda item: item)
     rng = np.random.default_rng(1)
-    counts = np.bincount([int(sampler.draw(rng)[2]) for _ in range(10000)], minlength=50)
+    counts = np.bincount([int(sampler.draw(rng)[1]) for _ in range(10000)], minlength=50)
     assert counts.min() > 120
     assert counts.max() < 290
 

@@ -51,7 +51,7 @@ def test_noise_is_normal_and_coarser_for_larger_scales() -> None:
 
 
 def test_impossible_number_of_labels() -> None:
-    with pytest.raises(InputError, match="synthetic.labels"):
+    with pytest.raises(InputError, match=r"synthetic\.labels"):
         SyntheticSettings(labels=(1, 5))
 
 
