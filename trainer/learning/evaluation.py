@@ -74,7 +74,7 @@ def evaluate(
     Raises:
         InputError: The store has nothing of the role, or the side does not fit the network.
     """
-    network, said = model.network, report or (lambda _text: None)
+    network, said = model.network.to(model.device), report or (lambda _text: None)
     resolution = max(store.resolutions)
     side = settings.side or network.architecture.resolution
     if side % network.architecture.size_multiple or side > resolution:
