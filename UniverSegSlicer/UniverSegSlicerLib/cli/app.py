@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import support
+from . import models, support
 from .bench.app import app as bench
 from .click_slice import click_slice
 from .demo import demo
@@ -43,5 +43,6 @@ app.command()(propagate)
 app.command()(segment)
 app.command(name="click")(click_slice)
 app.add_typer(support.app, name="support")
+app.add_typer(models.app, name="models")
 app.add_typer(bench, name="bench")
 app.command()(demo)

@@ -128,7 +128,7 @@ def _say(content: dict[str, Any], output: Path) -> None:
         for name, scores in {**content["structures"], "mean": content["mean"]}.items()
     ]
     places = ", ".join(f"{content['axis']}:{index}" for index in content["marked"])
-    print_table(f"Dice on the {content['scored_slices']} slices that were not marked", columns, rows)
+    print_table(f"Dice on the {content['scored_slices']} slices that were not marked", columns, rows, right=columns[1:])
     say(
         f"Marked: {places}. {content['seconds']:.1f} s with the model {content['model']} on {content['device']} "
         f"(strategy {content['strategy']})."

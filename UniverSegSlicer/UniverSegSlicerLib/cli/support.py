@@ -103,9 +103,8 @@ def inspect(
         print_json({"file": str(file), **_describe(support), "preview": None if preview is None else str(preview)})
         return
     rows = [_row(number, example) for number, example in enumerate(_describe(support)["examples"])]
-    print_table(
-        f"{file}: {_labels_in_words(support)}", ("example", "slice", "pixels", "spacing (mm)", "labels", "in use"), rows
-    )
+    columns = ("example", "slice", "pixels", "spacing (mm)", "labels", "in use")
+    print_table(f"{file}: {_labels_in_words(support)}", columns, rows, right=columns[1:4])
     if support.provenance:
         say(f"From: {support.provenance}")
 
