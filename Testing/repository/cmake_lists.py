@@ -49,7 +49,9 @@ def files_of_extension() -> list[str]:
 
 
 def write_list(cmake: Path, variable: str, items: list[str]) -> None:
-    """Put ``items`` into ``set(variable ...)`` of ``cmake``, one on a line, leaving the rest of the file as it is."""
+    """Put ``items`` into ``set(variable ...)`` of ``cmake``, one on a line; a file that has them all stays as it is."""
+    if sorted(read_list(cmake, variable)) == sorted(items):
+        return
     body = "".join(f"  {item}\n" for item in items)
     text = cmake.read_text()
     cmake.write_text(
