@@ -87,6 +87,20 @@ def test_the_prior_between_marks_is_the_interpolated_shape(model, overlap) -> No
         assert not query[1].any() and not query[2].any()
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_the_shape_can_have_its_share(model, overlap, weight: float) -> None:
+    """The image shows something else than the marks suggest; the share decides who is right."""
+    shapes = [disc(10)] * 5
+    seen = [disc(10), disc(7), disc(7), disc(7), disc(10)]
+    result = prior_guided(make_task(model, shapes, [0, 4], seen, shape_weight=weight))
+    area = found_areas(result)[2]
+    small, large = (int(disc(radius).sum()) for radius in (7, 10))
+    if weight == 0.5:
+        assert small <= area < large
+    else:
+        assert area == pytest.approx(small if weight == 0 else large, rel=0.05)
+
+
 def test_beyond_the_marks_the_prior_is_the_last_accepted_slice(model, overlap) -> None:
     prior_guided(make_task(model, [disc(20 - 2 * n) for n in range(8)], [0]))
     assert len(model.queries) == 7

@@ -4,6 +4,7 @@ Needs NumPy, SimpleITK and a model of ``UniverSegSlicerLib.network``; importing 
 """
 
 from .click import ClickResult, ClickSession, click_segment
+from .correction import Correction, correct_neighbours
 from .images import segment_images
 from .marks import MarkedSlices, find_marked_slices
 from .propagate import Propagation, propagate, resolve_strategy
@@ -16,6 +17,7 @@ __all__ = [
     "STRATEGIES",
     "ClickResult",
     "ClickSession",
+    "Correction",
     "MarkedSlices",
     "Propagation",
     "PropagationSettings",
@@ -23,6 +25,7 @@ __all__ = [
     "SupportExample",
     "SupportSet",
     "click_segment",
+    "correct_neighbours",
     "find_marked_slices",
     "propagate",
     "rank_slices",

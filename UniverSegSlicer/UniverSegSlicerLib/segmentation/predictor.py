@@ -144,6 +144,13 @@ def probability(logits: np.ndarray) -> np.ndarray:
     return (0.5 * (1 + np.tanh(0.5 * np.asarray(logits, dtype=np.float32)))).astype(np.float32)
 
 
+def logit(chance: np.ndarray, largest: float) -> np.ndarray:
+    """The inverse of :func:`probability`, float32, bounded to ±``largest``."""
+    low = float(probability(np.float32(-largest)))
+    bounded = np.clip(np.asarray(chance, dtype=np.float32), low, 1 - low)
+    return np.log(bounded / (1 - bounded)).astype(np.float32)
+
+
 def planes(
     images: np.ndarray,
     *,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..imaging import OUTSIDE_LOGIT, Box
 from .choice import Draw, draw_support
-from .predictor import Meter, SupportStack, planes, probability
+from .predictor import Meter, SupportStack, logit, planes, probability
 from .settings import PropagationSettings
 from .shapes import shapes_between, signed_distance, soft_mask
 
@@ -124,6 +124,7 @@ def predict_slices(
     indices: np.ndarray,
     prior: np.ndarray | None = None,
     support: SupportStack | None = None,
+    prior_weight: float = 0.0,
 ) -> None:
     """Predict slices and enter them; slices with the same draws of examples go together.
 
@@ -133,6 +134,7 @@ def predict_slices(
         indices: Slice numbers, (n,).
         prior: (n, size, size) probabilities; none by default.
         support: Examples in the place of the task's.
+        prior_weight: Share of the prior's own logits in the result.
     """
     support = support or task.support
     groups: dict[tuple[Draw, ...], list[int]] = {}
@@ -142,6 +144,8 @@ def predict_slices(
         queries = planes(task.images[indices[rows]], prior=None if prior is None else prior[rows])
         logits, spread = support.predict(queries, draws, flips=task.settings.flips, meter=task.meter, message=task.name)
         within = np.full_like(logits, OUTSIDE_LOGIT)
+        if prior is not None and prior_weight:
+            logits = (1 - prior_weight) * logits + prior_weight * logit(prior[rows], _LOUDEST)
         part = (slice(None), *task.shown.slices)
         within[part] = logits[part]
         result.put(indices[rows], within, spread)
@@ -168,7 +172,8 @@ def _between_marks(task: LabelTask, result: LabelLogits, known: list[int]) -> li
     if filled[known[-1]]:
         ways.append((known[-1], 1, len(task.images)))
     if inside:
-        predict_slices(task, result, np.concatenate(inside), soft_mask(np.concatenate(shapes)))
+        weight = task.settings.shape_weight
+        predict_slices(task, result, np.concatenate(inside), soft_mask(np.concatenate(shapes)), prior_weight=weight)
     return ways
 
 
@@ -185,12 +190,13 @@ def _outwards(task: LabelTask, result: LabelLogits, start: int, direction: int, 
     wanted = set(task.wanted.tolist())
     largest = max(float((mask >= 0.5).sum()) for mask in task.marks.values())
     last = soft_mask(signed_distance(task.marks[start] >= 0.5))
+    weight = task.settings.shape_weight / 2
     for index in range(start + direction, stop, direction):
         if index not in wanted:
             if index in task.marks:
                 break
             continue
-        predict_slices(task, result, np.array([index]), last[None])
+        predict_slices(task, result, np.array([index]), last[None], prior_weight=weight)
         found = result.logits[index] > 0
         area, before = float(found.sum()), float((last >= 0.5).sum())
         leaks = area > _LARGEST_STEP * before and area > largest
@@ -209,7 +215,7 @@ def _again(task: LabelTask, result: LabelLogits) -> None:
     prior = 0.25 * around[:-2] + 0.5 * chance + 0.25 * around[2:]
     there = task.wanted[(prior[task.wanted] >= 0.5).any(axis=(1, 2))]
     if len(there):
-        predict_slices(task, result, there, prior[there])
+        predict_slices(task, result, there, prior[there], prior_weight=task.settings.shape_weight / 2)
 
 
 def smooth_along_slices(logits: np.ndarray, sigma: float) -> np.ndarray:
