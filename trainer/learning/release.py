@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,19 +59,11 @@ def enter_in_catalogue(catalogue: Path, name: str, facts: dict[str, Any]) -> Non
         InputError: The catalogue has no such model.
     """
     content = json.loads(catalogue.read_text(encoding="utf-8"))
-    entries = content["models"]
-    named = list(entries.values()) if isinstance(entries, dict) else entries
-    keyed = entries if isinstance(entries, dict) else {entry.get("name"): entry for entry in named}
-    if name not in keyed:
-        raise InputError(f"{catalogue} has no model {name!r}; it has {', '.join(sorted(keyed))}.")
-    entry = keyed[name]
-    entry["sha256"] = facts["sha256"]
-    for key, fact in (
-        ("size", "bytes"),
-        ("bytes", "bytes"),
-        ("parameters", "parameters"),
-        ("architecture", "architecture"),
-    ):
-        if key in entry:
-            entry[key] = facts[fact]
-    write_text(catalogue, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    entries = {entry["name"]: entry for entry in content["models"]}
+    if name not in entries:
+        raise InputError(f"{catalogue} has no model {name!r}; it has {', '.join(sorted(entries))}.")
+    entries[name].update({key: facts[key] for key in ("sha256", "bytes", "architecture")})
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    # Short lists of numbers stay on one line, as people write them.
+    text = re.sub(r"\[\s+((?:\d+,\s+)*\d+)\s+\]", lambda found: "[" + ", ".join(found[1].split(",")) + "]", text)
+    write_text(catalogue, re.sub(r"(\d),\s+(?=\d+[,\]])", r"\1, ", text) + "\n")

@@ -83,8 +83,10 @@ def score_volume(
             continue
         drawn = np.zeros(masks.shape, dtype=np.uint16)
         drawn[placed] = masks[placed]
-        found = propagate(volume, drawn, model=model, axis="k", settings=settings, confidence=False).labels > 0
-        answers = {"network": found, **_baselines(masks, placed, present)}
+        found = propagate(
+            volume, drawn, model=model, axis="k", marked_indices=placed, settings=settings, confidence=False
+        ).labels
+        answers = {"network": found > 0, **_baselines(masks, placed, present)}
         for method in METHODS:
             answer = answers[method][rest]
             total = answer.sum() + masks[rest].sum()

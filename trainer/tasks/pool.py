@@ -102,7 +102,7 @@ class DataPool:
 
     def read_images(self, rows: np.ndarray) -> Tensor:
         """Images as float32 ``(*rows.shape, R, R)`` in [0, 1]."""
-        index = torch.from_numpy(np.asarray(rows, dtype=np.int64)).to(self.device)
+        index = torch.tensor(np.asarray(rows, dtype=np.int64), device=self.device)
         return self._images[index].float().div_(255.0)
 
     def read_masks(self, rows: np.ndarray) -> Tensor:
