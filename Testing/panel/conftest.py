@@ -51,6 +51,11 @@ class Answers:
     def save_file(self, _title: str, _pattern: str, _suggestion: str) -> str:
         return self.path
 
+    def wait_for(self, _title: str, work: Callable[..., None]) -> None:
+        from UniverSegSlicerLib.progress import CancelToken
+
+        work(lambda _fraction, _message: None, CancelToken())
+
 
 class RecordedViews:
     """Slice views that remember what they were asked to show, and hand over clicks that a test makes."""
@@ -120,7 +125,7 @@ class Desk:
                     ),
                 ]
 
-            def download(self, name: str) -> None:
+            def download(self, name: str, _progress: Any, _cancel: Any) -> None:
                 self.downloaded.append(name)
 
         self.store = Store()

@@ -23,6 +23,7 @@ def main(folder: Path) -> None:
     application = standin.install()
     import torch
     from conftest import Desk
+
     from UniverSegSlicerLib.network import Architecture, UniverSeg
     from UniverSegSlicerLib.network.weights.files import write_network
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from slicer.i18n import tr as _
 
 from ..errors import UniverSegError
+from ..progress import CancelToken, ProgressCallback
 from ..scene.interface import Logic, RunOptions, Selection
 
 
@@ -24,6 +25,9 @@ class Dialogs(Protocol):
 
     def save_file(self, title: str, pattern: str, suggestion: str) -> str:
         """A file to write, "" when the user changed their mind."""
+
+    def wait_for(self, title: str, work: Callable[[ProgressCallback, CancelToken], None]) -> None:
+        """Do some work off the main thread, with progress and a way to cancel; raises what the work raises."""
 
 
 class Views(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..progress import CancelToken, ProgressCallback
 from ..scene.dependencies import ensure_torch
 from ..scene.volumes import axis_facing, voxel_at
 from .slice_clicks import SliceClicks
@@ -28,6 +30,29 @@ class SlicerDialogs:
     def save_file(self, title: str, pattern: str, suggestion: str) -> str:
         """A file to write, "" when the user changed their mind."""
         return str(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, suggestion, pattern))
+
+    def wait_for(self, title: str, work: Callable[[ProgressCallback, CancelToken], None]) -> None:
+        """Do some work off the main thread behind a progress dialog; raises what the work raises."""
+        token, reached, failures = CancelToken(), [0.0], []
+
+        def run() -> None:
+            try:
+                work(lambda fraction, _message: reached.__setitem__(0, fraction), token)
+            except Exception as error:
+                failures.append(error)
+
+        dialog = slicer.util.createProgressDialog(labelText=title, maximum=100, windowTitle="UniverSeg")
+        thread = threading.Thread(target=run, name="UniverSeg download", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            dialog.setValue(min(99, round(100 * reached[0])))
+            slicer.app.processEvents()
+            if dialog.wasCanceled:
+                token.cancel()
+            thread.join(0.03)
+        dialog.close()
+        if failures:
+            raise failures[0]
 
 
 class SlicerViews:

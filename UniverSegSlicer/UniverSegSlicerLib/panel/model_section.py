@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import qt
 from slicer.i18n import tr as _
 
+from ..progress import CancelToken, ProgressCallback
 from .context import Context, value
 
 MODEL_PATTERN = "Model (*.safetensors *.pt)"
@@ -37,8 +37,8 @@ class ModelStore(Protocol):
     def choices(self) -> list[ModelChoice]:
         """Every model of the catalogue."""
 
-    def download(self, name: str) -> None:
-        """Fetch a model whose terms were accepted; raises ModelError."""
+    def download(self, name: str, progress: ProgressCallback, cancel: CancelToken) -> None:
+        """Fetch a model whose terms were accepted; raises ModelError, OutputError or Cancelled."""
 
 
 class ModelSection:
@@ -82,12 +82,10 @@ class ModelSection:
         if not choice.available:
             if not self._context.dialogs.ask(choice.terms):
                 return
-            cursor = qt.QCursor(qt.Qt.WaitCursor)
-            qt.QApplication.setOverrideCursor(cursor)
-            try:
-                self._store.download(choice.name)
-            finally:
-                qt.QApplication.restoreOverrideCursor()
+            self._context.dialogs.wait_for(
+                _("Downloading {title}").format(title=choice.title),
+                lambda progress, cancel: self._store.download(choice.name, progress, cancel),
+            )
         self._context.parameters.model = choice.name
 
     def _choose_file(self) -> None:
