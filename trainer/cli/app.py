@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from UniverSegSlicerLib.errors import Cancelled, UniverSegError
@@ -22,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 app.add_typer(datasets.app, name="datasets")
 app.command("standardize")(standardize.standardize_command)
@@ -42,17 +42,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; those of the process by default.
     """
     try:
-        code = app(
-            args=list(arguments) if arguments is not None else None,
-            prog_name="universeg-trainer",
-            standalone_mode=False,
-        )
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort, Cancelled):
+        app(args=list(arguments) if arguments is not None else None, prog_name="universeg-trainer")
+    except SystemExit as ended:  # how typer ends, with wrong options too
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except (KeyboardInterrupt, Cancelled):
         print("Cancelled.", file=sys.stderr)
         return 130
     except UniverSegError as error:
@@ -60,4 +53,4 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    return code if isinstance(code, int) else 0
+    return 0

@@ -35,10 +35,8 @@ def to_grey(array: NDArray[Any], options: Mapping[str, Any], where: str) -> NDAr
     if array.shape[-1] in (1, 2):
         return array[..., 0]
     colours = array[..., :3]
-    if grey == "max":
-        return colours.max(axis=-1)
-    if grey == "mean":
-        return colours.mean(axis=-1, dtype=np.float32)
+    if grey != "luma":
+        return colours.max(axis=-1) if grey == "max" else colours.mean(axis=-1, dtype=np.float32)
     if np.array_equal(colours[..., 0], colours[..., 1]) and np.array_equal(colours[..., 0], colours[..., 2]):
         return colours[..., 0]  # grey saved in colour comes back exactly
     return colours.astype(np.float32) @ _LUMA
