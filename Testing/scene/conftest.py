@@ -197,7 +197,7 @@ def running(make) -> Iterator[tuple[Case, Gate]]:
     gate = Gate()
     case = make(loader=gate)
     case.logic.start(case.selection, case.options)
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(120)
     case.logic.poll()
     yield case, gate
     gate.go.set()

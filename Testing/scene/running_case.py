@@ -56,7 +56,7 @@ class Case:
 
         return read_segment(self.segmentation, segment_id, self.volume)
 
-    def finish(self, timeout: float = 60.0) -> Any:
+    def finish(self, timeout: float = 120.0) -> Any:
         end = time.monotonic() + timeout
         while self.logic.poll().busy or self.logic.state.phase == "running":
             time.sleep(0.005)
@@ -80,7 +80,7 @@ class Gate:
         from UniverSegSlicerLib.network import load_model
 
         self.reached.set()
-        assert self.go.wait(30)
+        assert self.go.wait(120)
         return load_model(name, device)
 
 

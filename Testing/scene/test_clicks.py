@@ -49,7 +49,7 @@ class Clicking:
         return read_segment(self.segmentation, segment_id, self.volume)
 
     def wait(self) -> Any:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while self.logic.poll().busy:
             time.sleep(0.005)
             assert time.monotonic() < end

@@ -224,7 +224,9 @@ def test_the_record_is_saved_with_the_scene(world, tmp_path):
     assert Record.from_text(record.to_text()) == record
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "k;1;2", "k;1;2;!!;;", "x;1;2;;;", "k;one;2;;;", "k;1;2;AAAA;;"])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "k;1;1;2", "k;1;1;2;!!;;", "x;1;1;2;;;", "k;1;one;2;;;", "k;1;1;2;AAAA;;"]
+)
 def test_damaged_records_count_as_none(text):
     pytest.importorskip("slicer")
     from UniverSegSlicerLib.scene.records import Record

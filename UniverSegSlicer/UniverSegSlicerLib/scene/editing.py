@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .grid import Extent, bounding_extent, box_slices, covered, shifted
+from .grid import Extent, bounding_extent, box_slices, covered, on_box, shifted
 from .segments import (
     check_segmentation,
     image_array,
     image_to_world,
     lattice_to_volume,
     oriented_image,
-    read_segment,
+    read_part,
     resample,
 )
 from .transforms import integer_offset
@@ -170,7 +170,7 @@ class _Step:
 
 
 def _steps(change: Change, segmentation: Any, volume: Any) -> list[_Step]:
-    present = read_segment(segmentation, change.segment_id, volume)[box_slices(change.box)] != 0
+    present = on_box(read_part(segmentation, change.segment_id, volume), change.box).view(bool)
     wanted = change.wanted != 0
     differs = present != wanted
     if change.editable is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import array_axis
 from .editing import Change, SegmentWriter
-from .grid import Part, bounding_extent, box_slices, intersection, shifted, union
+from .grid import Part, bounding_extent, box_slices, on_box, shifted, union
 from .interface import RunReport, Selection, Suggestion
 from .marks import remember_result
 from .records import slice_digests
@@ -94,11 +94,9 @@ class FinishedRun:
             box = union(present.extent if present else None, predicted.extent if predicted else None)
             if box is None:
                 box = (0, 0, 0, 0, 0, 0)
-            editable = np.zeros(plan.volume.array.shape[array_axis(plan.axis)], bool)
-            editable[slice(*plan.slice_range)] = True
-            untouchable = set(plan.kept) if plan.options.keep_marked else set()
-            editable[sorted(untouchable | self._touched(segment_id))] = False
-            wanted, now = _on_box(predicted, box), _on_box(present, box)
+            editable = plan.editable(segment_id)
+            editable[sorted(self._touched(segment_id))] = False
+            wanted, now = on_box(predicted, box), on_box(present, box)
             number = 2 - array_axis(plan.axis)
             along = editable[box[2 * number] : box[2 * number + 1] + 1]
             shape = [1, 1, 1]
@@ -162,14 +160,6 @@ def without_preview(report: RunReport) -> RunReport:
 
 def _is_gone(snapshot: Snapshot, segment_id: str) -> bool:
     return snapshot.selection.segmentation.GetSegmentation().GetSegment(segment_id) is None
-
-
-def _on_box(part: Part | None, box: tuple[int, int, int, int, int, int]) -> np.ndarray:
-    shape = tuple(each.stop - each.start for each in box_slices(box))
-    array = np.zeros(shape, np.uint8)
-    if part is not None and intersection(part.extent, box) is not None:
-        array[box_slices(shifted(part.extent, (-box[0], -box[2], -box[4])))] = part.array
-    return array
 
 
 def _after(change: Change, present: np.ndarray) -> Part | None:

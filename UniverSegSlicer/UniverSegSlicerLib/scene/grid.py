@@ -72,3 +72,14 @@ def bounding_extent(mask: np.ndarray) -> Extent | None:
             return None
         extent += [int(hits[0]), int(hits[-1])]
     return (extent[0], extent[1], extent[2], extent[3], extent[4], extent[5])
+
+
+def on_box(part: Part | None, box: Extent) -> np.ndarray:
+    """A part seen on another box: uint8 (K, J, I) of 0 and 1; what lies outside the box is left out."""
+    array = np.zeros(tuple(each.stop - each.start for each in box_slices(box)), np.uint8)
+    common = None if part is None else intersection(part.extent, box)
+    if part is None or common is None:
+        return array
+    source = part.array[box_slices(shifted(common, (-part.extent[0], -part.extent[2], -part.extent[4])))]
+    array[box_slices(shifted(common, (-box[0], -box[2], -box[4])))] = source != 0
+    return array

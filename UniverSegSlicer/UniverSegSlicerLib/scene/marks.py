@@ -98,15 +98,38 @@ def marked_slices(
     return _rows(segmentation, parts, {key: indices for key, (_, indices) in found.items()}, axes[0], volume)
 
 
-def remember_result(segmentation: Any, chosen: Iterable[str], volume: Any, axis: str, marked: Iterable[int]) -> None:
-    """Record what the segments hold now; from here on every slice along ``axis`` but ``marked`` is a prediction."""
+def complete_segments(segmentation: Any, chosen: list[str], volume: Any) -> set[str]:
+    """Segments that need no run: filled through and through, or unchanged since a result while another is not."""
+    full: set[str] = set()
+    unchanged: set[str] = set()
+    fresh: set[str] = set()
+    for segment_id in chosen:
+        part = read_part(segmentation, segment_id, volume)
+        if part is None:
+            continue
+        record = _record_of(segmentation, segment_id, volume)
+        if record is None:
+            (full if _is_block(part) else fresh).add(segment_id)
+        else:
+            same = record.settled and not _changed(part, record, record.axis)
+            (unchanged if same else fresh).add(segment_id)
+    return full | unchanged if fresh else full
+
+
+def remember_result(
+    segmentation: Any, chosen: Iterable[str], volume: Any, axis: str, marked: Iterable[int], *, settled: bool = True
+) -> None:
+    """Record what the segments hold now; from here on every slice along ``axis`` but ``marked`` is a prediction.
+
+    ``settled`` is False where no run took the marks into account yet.
+    """
     for segment_id in chosen:
         segment = segmentation.GetSegmentation().GetSegment(segment_id)
         if segment is None:
             continue
         part = read_part(segmentation, segment_id, volume)
         digests = {name: slice_digests(part, name) for name in AXES}
-        record = Record(axis, _grid_digest(segmentation, volume), tuple(sorted(set(marked))), digests)
+        record = Record(axis, _grid_digest(segmentation, volume), tuple(sorted(set(marked))), digests, settled)
         segment.SetTag(RECORD_TAG, record.to_text())
 
 
@@ -117,7 +140,7 @@ def forget_mark(segmentation: Any, chosen: Iterable[str], volume: Any, row: Mark
         if part is None:
             continue
         _, indices = _marks_of(segmentation, segment_id, part, volume, row.axis)
-        remember_result(segmentation, [segment_id], volume, row.axis, indices - {row.index})
+        remember_result(segmentation, [segment_id], volume, row.axis, indices - {row.index}, settled=False)
     set_used(segmentation, row.axis, row.index, True)
 
 
@@ -127,7 +150,7 @@ def add_mark(segmentation: Any, segment_id: str, volume: Any, axis: str, index: 
     record = _record_of(segmentation, segment_id, volume)
     if record is not None and record.axis == axis:
         marked = tuple(sorted({*record.marked, index}))
-        segment.SetTag(RECORD_TAG, replace(record, marked=marked).to_text())
+        segment.SetTag(RECORD_TAG, replace(record, marked=marked, settled=False).to_text())
 
 
 def set_used(segmentation: Any, axis: str, index: int, used: bool) -> None:
@@ -165,17 +188,41 @@ def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis:
                 raise InputError(f"Segment '{segment_name(segmentation, segment_id)}': {error}") from None
         start = part.extent[2 * AXES.index(found.axis)]
         return found.axis, {start + index for index in found.indices}
-    changed = {name: _changed(part, record, name) for name in AXES}
-    fewest = min(AXES, key=lambda name: len(changed[name]))
-    if axis == "auto" and len(changed[fewest]) * _SAME_ORIENTATION < len(changed[record.axis]):
+    if axis == "auto":
+        _refuse_another_orientation(segmentation, segment_id, part, record)
+    chosen = record.axis if axis == "auto" else axis
+    changed = _changed(part, record, chosen)
+    if chosen != record.axis:
+        return chosen, changed
+    return chosen, (set(record.marked) & set(_filled(part, chosen))) | changed
+
+
+def _refuse_another_orientation(segmentation: Any, segment_id: str, part: Part, record: Record) -> None:
+    """Raise InputError where the edits since the record were drawn in slices of another axis."""
+    along = len(_changed(part, record, record.axis))
+    if along <= _SAME_ORIENTATION:
+        return  # the usual case, told without looking along the other axes
+    others = {name: len(_changed(part, record, name)) for name in AXES if name != record.axis}
+    fewest = min(others, key=lambda name: others[name])
+    if others[fewest] * _SAME_ORIENTATION < along:
         raise InputError(
             f"The segment '{segment_name(segmentation, segment_id)}' was marked along the {record.axis.upper()} axis "
             f"and then changed along the {fewest.upper()} axis: mark in one orientation, or choose the axis."
         )
-    chosen = record.axis if axis == "auto" else axis
-    if chosen != record.axis:
-        return chosen, changed[chosen]
-    return chosen, (set(record.marked) & set(_filled(part, chosen))) | changed[chosen]
+
+
+def _is_block(part: Part) -> bool:
+    """Whether a segment goes on from slice to slice along every axis, as no set of marked slices does."""
+    try:
+        find_marked_slices(part.array)
+    except InputError:
+        return min(_longest_run(_filled(part, axis)) for axis in AXES) > _SAME_ORIENTATION
+    return False
+
+
+def _longest_run(indices: list[int]) -> int:
+    breaks = np.flatnonzero(np.diff(indices) > 1)
+    return int(np.diff(np.concatenate([[-1], breaks, [len(indices) - 1]])).max())
 
 
 def _whole_grid(part: Part, volume: Any, axis: str) -> tuple[str, set[int]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
-from ..imaging import array_axis, slice_stack
+from ..imaging import slice_stack
 from ..segmentation import SupportSet
 from .examples import SliceExamples, disjoint_groups, pair_examples, relabelled, slices_of
 from .interface import RunOptions, Selection
-from .marks import MarkedSlice, NothingMarked, marked_slices
+from .marks import MarkedSlice, NothingMarked, complete_segments, marked_slices
 from .runs import Group, RunPlan, settings_for
 from .segments import choose_segments, read_part, segment_ids, segment_name
 from .support import Source, load_stored, sources
@@ -68,7 +68,7 @@ def make_plan(scene: Any, selection: Selection, options: RunOptions, stored: Sto
     used = [source for source in sources(scene) if source.used]
     if segmentation is not None and used:
         add_named_segments(segmentation, used, stored)
-    chosen = choose_segments(segmentation, None if selection.segment_ids is None else list(selection.segment_ids))
+    chosen = segments_of_run(selection)
     rows, axis = find_rows(selection, chosen, options, used)
     names = {segment_id: segment_name(segmentation, segment_id) for segment_id in chosen}
     elsewhere = gather(used, _by_name(names), volume, axis, stored)
@@ -82,33 +82,65 @@ def make_plan(scene: Any, selection: Selection, options: RunOptions, stored: Sto
     if not supported:
         raise InputError(_no_examples(elsewhere, rows))
     image = volume_of(volume)
-    kept = tuple(row.index for row in rows)
-    examples = [row for row in rows if row.used] if options.use_marked else []
-    values = {segment_id: value for value, segment_id in enumerate(names, start=1)}
     parts = {segment_id: read_part(segmentation, segment_id, volume) for segment_id in names if segment_id in supported}
     stack = slice_stack(image.array, axis)
-    groups = disjoint_groups(parts, examples, axis, (stack.shape[1], stack.shape[2]))
+    layers = disjoint_groups(parts, rows, axis, (stack.shape[1], stack.shape[2]))
     return RunPlan(
         volume=image,
         axis=axis,
         names=names,
-        marked={
-            segment_id: frozenset(row.index for row in rows if segment_id in row.segment_ids) for segment_id in names
-        },
-        groups=tuple(
-            Group(
-                tuple(group),
-                slices_of(volume, segmentation, {each: values[each] for each in group}, examples, axis)
-                if examples
-                else None,
-            )
-            for group in groups
-        ),
+        layers=tuple(tuple(_groups(layer, names, selection, rows, axis, options, len(stack))) for layer in layers),
         stored=elsewhere.stored,
         pairs=elsewhere.pairs,
         options=options,
-        settings=settings_for(options, kept, image.array.shape[array_axis(axis)]),
     )
+
+
+def segments_of_run(selection: Selection) -> list[str]:
+    """The segments that a run is about: the selected ones, or every visible one that there is something to do for.
+
+    Left to itself, a run leaves out segments that are complete already: those that are filled through and through
+    without a run, and, while another one has new marks, those on which nothing was painted since their last result.
+
+    Raises:
+        InputError: See :func:`~UniverSegSlicerLib.scene.segments.choose_segments`.
+    """
+    check_volume(selection.volume)
+    if selection.segment_ids is not None:
+        return choose_segments(selection.segmentation, list(selection.segment_ids))
+    chosen = choose_segments(selection.segmentation, None)
+    done = complete_segments(selection.segmentation, chosen, selection.volume)
+    left = [segment_id for segment_id in chosen if segment_id not in done]
+    return left or chosen
+
+
+def _groups(
+    layer: list[str],
+    names: Mapping[str, str],
+    selection: Selection,
+    rows: list[MarkedSlice],
+    axis: str,
+    options: RunOptions,
+    count: int,
+) -> Iterator[Group]:
+    """The segments of a layer by the slices that they were marked on."""
+    values = {segment_id: value for value, segment_id in enumerate(names, start=1)}
+    by_marks: dict[frozenset[int], list[str]] = {}
+    for segment_id in layer:
+        by_marks.setdefault(frozenset(row.index for row in rows if segment_id in row.segment_ids), []).append(
+            segment_id
+        )
+    others = {row.index for row in rows}
+    for marked, members in by_marks.items():
+        here = [row for row in rows if row.index in marked]
+        used = frozenset(row.index for row in here if row.used) if options.use_marked else frozenset()
+        beyond = {index for index in others - marked if marked and not min(marked) < index < max(marked)}
+        examples = None
+        if here:
+            chosen = {segment_id: values[segment_id] for segment_id in members}
+            examples = slices_of(selection.volume, selection.segmentation, chosen, here, axis)
+        kept = frozenset(beyond | (marked if options.keep_marked else frozenset()))
+        yield Group(tuple(members), examples, used, kept, settings_for(options, marked, count))
 
 
 def find_rows(

@@ -24,16 +24,18 @@ class Record:
         grid: Checksum of the grid that the slices belong to.
         marked: The marked slices along ``axis`` at that time.
         digests: Per axis, slice index to checksum of its content; slices that are not named were empty.
+        settled: Every mark took part in a result; False where marks were changed by hand in the table since.
     """
 
     axis: str
     grid: int
     marked: tuple[int, ...]
     digests: dict[str, dict[int, int]]
+    settled: bool = True
 
     def to_text(self) -> str:
         """One line without the separators of segment tags."""
-        fields = [self.axis, str(self.grid), ",".join(map(str, self.marked))]
+        fields = [self.axis, str(int(self.settled)), str(self.grid), ",".join(map(str, self.marked))]
         for axis in AXES:
             items = sorted(self.digests[axis].items())
             fields.append(base64.b64encode(np.array(items, "<u4").tobytes()).decode())
@@ -43,31 +45,40 @@ class Record:
     def from_text(cls, text: str) -> Record | None:
         """The record of a tag; None where the text is not one (hand-edited, or of a later version)."""
         try:
-            axis, grid, marked, *packed = text.split(";")
+            axis, settled, grid, marked, *packed = text.split(";")
             tables = [np.frombuffer(base64.b64decode(part, validate=True), "<u4").reshape(-1, 2) for part in packed]
             digests = {
                 name: {int(index): int(digest) for index, digest in table}
                 for name, table in zip(AXES, tables, strict=True)
             }
             numbers = tuple(int(number) for number in marked.split(",") if number)
-            return cls(axis, int(grid), numbers, digests) if axis in AXES else None
+            return cls(axis, int(grid), numbers, digests, settled == "1") if axis in AXES else None
         except ValueError:
             return None
 
 
 def slice_digests(part: Part | None, axis: str) -> dict[int, int]:
-    """Slice index along ``axis`` to a checksum of where its voxels are, for every slice that is not empty."""
+    """Slice index along ``axis`` to a checksum of where its voxels are, for every slice that is not empty.
+
+    The checksum is of the slice's bits in a layout that does not depend on the extent of ``part``.
+    """
     if part is None:
         return {}
     number = AXES.index(axis)
-    rows_axis, cols_axis = (name for name in reversed(range(3)) if name != number)
-    row_start, col_start = part.extent[2 * rows_axis], part.extent[2 * cols_axis]
+    cols_axis, rows_axis = (other for other in range(3) if other != number)
+    stack = np.moveaxis(part.array, array_axis(axis), 0) != 0
+    filled = np.flatnonzero(stack.any(axis=(1, 2)))
+    rows, cols = part.extent[2 * rows_axis], part.extent[2 * cols_axis]
+    # Eight columns to a byte, aligned to column 0; rows and bytes before the part are zeros and need not be hashed, for
+    # where the rest stands goes into the checksum as its start.
+    aligned = np.zeros((len(stack), stack.shape[1], cols % 8 + stack.shape[2]), bool)
+    aligned[..., cols % 8 :] = stack
+    bits = np.packbits(aligned, axis=2)
     result = {}
-    for position, pixels in enumerate(np.moveaxis(part.array, array_axis(axis), 0) != 0):
-        rows, cols = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-        if rows.size == 0:
-            continue
-        box = np.array([rows[0] + row_start, rows[-1] + row_start, cols[0] + col_start, cols[-1] + col_start], "<i4")
-        tight = pixels[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        result[part.extent[2 * number] + position] = zlib.crc32(np.packbits(tight).tobytes(), zlib.crc32(box.tobytes()))
+    for position in filled:
+        there = bits[position]
+        lines, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        tight = there[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1]
+        start = np.array([lines[0] + rows, lines[-1] + rows, columns[0] + cols // 8], "<i4")
+        result[part.extent[2 * number] + int(position)] = zlib.crc32(tight.tobytes(), zlib.crc32(start.tobytes()))
     return result

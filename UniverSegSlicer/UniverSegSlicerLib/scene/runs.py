@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,15 +29,32 @@ _QUALITY: dict[Quality, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Segments that do not overlap on the marked slices and so fit one label map.
+    """Segments that were marked on the same slices, so that one label map and one pass through the volume serve them.
 
     Attributes:
         segment_ids: Which.
-        marked: Their marked slices that are in use, in the labels of the run; None without any.
+        marked: Their marked slices, in the labels of the run; None without any.
+        used: Those of the marked slices that are examples.
+        kept: Slices that the run does not change: the marked ones (unless they may be replaced), and those that were
+            marked for other segments beyond the first or last mark of these, where these are taken as absent.
+        settings: How to run them.
     """
 
     segment_ids: tuple[str, ...]
     marked: SliceExamples | None
+    used: frozenset[int]
+    kept: frozenset[int]
+    settings: PropagationSettings
+
+    def marks(self, volume: Volume) -> tuple[np.ndarray | None, tuple[int, ...] | None]:
+        """The slices in use as a label map (K, J, I), and their numbers; None and None without examples here."""
+        used = sorted(self.used)
+        if self.marked is None or not any(self.marked.labels[index].any() for index in used):
+            return None, None
+        marks = np.zeros(volume.array.shape, np.uint16)
+        for index in used:
+            take_slice(marks, self.marked.axis, index)[:] = self.marked.labels[index]
+        return marks, tuple(used)
 
 
 @dataclass(frozen=True)
@@ -48,23 +65,20 @@ class RunPlan:
         volume: The image; its array shares the node's memory and keeps it alive.
         axis: Slice axis.
         names: Segment id to name, in the order of the label values 1, 2, ...
-        marked: Segment id to its marked slices, in use or not.
-        groups: The segments, each in one group.
+        layers: The segments in groups, the groups in layers: within a layer a voxel belongs to one segment at most;
+            segments that overlap on the marked slices are in different layers and may overlap in the result.
         stored: Examples from elsewhere that are cut out already, in the labels of the run.
         pairs: Examples from other volumes of the scene, in the labels of the run.
         options: What the user chose.
-        settings: What follows from it.
     """
 
     volume: Volume
     axis: str
     names: Mapping[str, str]
-    marked: Mapping[str, frozenset[int]]
-    groups: tuple[Group, ...]
+    layers: tuple[tuple[Group, ...], ...]
     stored: SupportSet
     pairs: tuple[SliceExamples, ...]
     options: RunOptions
-    settings: PropagationSettings = field(default_factory=PropagationSettings)
 
     @property
     def values(self) -> dict[str, int]:
@@ -72,23 +86,26 @@ class RunPlan:
         return {segment_id: value for value, segment_id in enumerate(self.names, start=1)}
 
     @property
-    def kept(self) -> tuple[int, ...]:
-        """The marked slices of all segments: they are the user's."""
-        return tuple(sorted(frozenset().union(*self.marked.values())))
+    def groups(self) -> tuple[Group, ...]:
+        """All groups."""
+        return tuple(group for layer in self.layers for group in layer)
+
+    def group_of(self, segment_id: str) -> Group:
+        """The group of a segment."""
+        return next(group for group in self.groups if segment_id in group.segment_ids)
 
     def marked_by(self, segment_id: str) -> set[int]:
         """The marked slices of one segment."""
-        return set(self.marked.get(segment_id, frozenset()))
+        marked = self.group_of(segment_id).marked
+        return set() if marked is None else set(marked.labels)
 
-    @property
-    def single(self) -> bool:
-        """Whether the run is about one segment."""
-        return sum(len(group.segment_ids) for group in self.groups) == 1
-
-    @property
-    def slice_range(self) -> tuple[int, int]:
-        """First slice and one past the last that the run may change."""
-        return self.settings.slice_range or (0, self.volume.array.shape[array_axis(self.axis)])
+    def editable(self, segment_id: str) -> np.ndarray:
+        """(N,) bool, the slices along the axis that the run may change for one segment."""
+        group = self.group_of(segment_id)
+        allowed = np.zeros(self.volume.array.shape[array_axis(self.axis)], bool)
+        allowed[slice(*(group.settings.slice_range or (0, None)))] = True
+        allowed[sorted(group.kept)] = False
+        return allowed
 
 
 @dataclass(frozen=True)
@@ -116,12 +133,12 @@ class RunResult:
     warnings: tuple[str, ...]
 
 
-def settings_for(options: RunOptions, marked: Sequence[int], count: int) -> PropagationSettings:
+def settings_for(options: RunOptions, marked: Collection[int], count: int) -> PropagationSettings:
     """Propagation settings for what the user chose.
 
     Args:
         options: What the user chose.
-        marked: The marked slices.
+        marked: The marked slices of the segments.
         count: Number of slices along the axis.
 
     Raises:
@@ -160,50 +177,76 @@ def compute(
     parts: dict[str, Part | None] = {}
     certain = np.full(plan.volume.array.shape, 100, np.uint8)
     scores: dict[int, float] = {}
-    seconds, device, name = 0.0, "", ""
-    for number, group in enumerate(plan.groups):
-        report = sub_progress(progress, number / len(plan.groups), (number + 1) / len(plan.groups))
-        values = {segment_id: plan.values[segment_id] for segment_id in group.segment_ids}
-        marks, indices = _marks_array(plan, group)
-        result = propagate(
-            plan.volume,
-            marks,
-            model=model,
-            axis=plan.axis,
-            label_values=tuple(values.values()),
-            support=elsewhere,
-            marked_indices=indices,
-            settings=plan.settings,
-            window=window,
-            progress=report,
-            cancel=cancel,
-        )
-        for segment_id, value in values.items():
-            parts[segment_id] = _part(result.labels == value)
-        if result.confidence is not None:
-            for plane, sure in zip(certain, result.confidence, strict=True):
-                np.minimum(plane, np.rint(sure * 100).astype(np.uint8), out=plane)
-        for suggestion in result.next_slices:
-            scores[suggestion.index] = max(scores.get(suggestion.index, 0.0), float(suggestion.score))
-        seconds, device, name = seconds + result.seconds, result.device, result.model
-    ranked = sorted(((index, score) for index, score in scores.items() if index not in plan.kept), key=lambda s: -s[1])
-    here = {index for group in plan.groups if group.marked is not None for index in group.marked.labels}
-    examples = len(elsewhere) + len(here)
+    seconds, device, name, done = 0.0, "", "", 0
+    for layer in plan.layers:
+        owners = Owners(plan.volume.array.shape) if len(layer) > 1 else None
+        for group in layer:
+            values = [plan.values[segment_id] for segment_id in group.segment_ids]
+            marks, indices = group.marks(plan.volume)
+            result = propagate(
+                plan.volume,
+                marks,
+                model=model,
+                axis=plan.axis,
+                label_values=values,
+                support=elsewhere,
+                marked_indices=indices,
+                settings=group.settings,
+                window=window,
+                progress=sub_progress(progress, done / len(plan.groups), (done + 1) / len(plan.groups)),
+                cancel=cancel,
+            )
+            sure = _percent(result.confidence)
+            np.minimum(certain, sure, out=certain)
+            if owners is None:
+                parts.update({key: _part(result.labels == plan.values[key]) for key in group.segment_ids})
+            else:
+                owners.claim(result.labels, sure)
+            for suggestion in result.next_slices:
+                scores[suggestion.index] = max(scores.get(suggestion.index, 0.0), float(suggestion.score))
+            seconds, device, name, done = seconds + result.seconds, result.device, result.model, done + 1
+        if owners is not None:
+            owners.settle([group.marked for group in layer if group.marked is not None])
+            for group in layer:
+                parts.update({key: _part(owners.labels == plan.values[key]) for key in group.segment_ids})
+    marked = {index for group in plan.groups if group.marked is not None for index in group.marked.labels}
+    ranked = sorted(((index, score) for index, score in scores.items() if index not in marked), key=lambda s: -s[1])
+    examples = len(elsewhere) + len({index for group in plan.groups for index in group.used})
     return RunResult(parts, certain, tuple(ranked), examples, seconds, device, name, tuple(warnings))
 
 
-def _marks_array(plan: RunPlan, group: Group) -> tuple[np.ndarray | None, tuple[int, ...] | None]:
-    """The marks of a group as a label map (K, J, I), and the marked slices where they speak for every label.
+class Owners:
+    """Who gets a voxel that several groups claim: the surer one; what the user painted stays the user's.
 
-    With one segment every marked slice is about it, also one that was wiped ("not here"). With several, a slice says
-    nothing about a segment that is not marked on it.
+    Attributes:
+        labels: (K, J, I) uint16, the label of the owner, 0 for nobody.
     """
-    if group.marked is None or not any(labels.any() for labels in group.marked.labels.values()):
-        return None, None
-    marks = np.zeros(plan.volume.array.shape, np.uint16)
-    for index, labels in group.marked.labels.items():
-        take_slice(marks, plan.axis, index)[:] = labels
-    return marks, tuple(sorted(group.marked.labels)) if plan.single else None
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.labels = np.zeros(shape, np.uint16)
+        self._sure = np.zeros(shape, np.uint8)
+
+    def claim(self, labels: np.ndarray, sure: np.ndarray) -> None:
+        """Take every voxel that is free or that the present owner is less sure (percent) of."""
+        for owner, owner_sure, claimed, claimed_sure in zip(self.labels, self._sure, labels, sure, strict=True):
+            wins = (claimed > 0) & ((owner == 0) | (claimed_sure > owner_sure))
+            owner[wins] = claimed[wins]
+            owner_sure[wins] = claimed_sure[wins]
+
+    def settle(self, painted: Sequence[SliceExamples]) -> None:
+        """Give painted voxels to the segments that they were painted for."""
+        for examples in painted:
+            for index, labels in examples.labels.items():
+                plane = take_slice(self.labels, examples.axis, index)
+                plane[labels > 0] = labels[labels > 0]
+
+
+def _percent(confidence: np.ndarray | None) -> np.ndarray:
+    assert confidence is not None  # it is asked for above
+    percent = np.empty(confidence.shape, np.uint8)
+    for plane, sure in zip(percent, confidence, strict=True):  # slice by slice: no second volume of floats
+        plane[:] = np.rint(sure * 100)
+    return percent
 
 
 def _part(mask: np.ndarray) -> Part | None:

@@ -14,8 +14,8 @@ from ..segmentation import SupportSet
 from . import marks, support
 from .examples import paste_slice, slices_of
 from .interface import Axis, RunOptions, Selection, SupportRow, SupportTable
-from .planning import StoredSets, find_rows, gather
-from .segments import choose_segments, read_part, segment_ids, segment_name
+from .planning import StoredSets, find_rows, gather, segments_of_run
+from .segments import read_part, segment_ids, segment_name
 from .support import Source, sources
 from .thumbnails import View, thumbnail
 from .volumes import anatomical_name, array_of, check_volume, geometry_of
@@ -94,8 +94,7 @@ class SupportList:
         path = Path(path)
         if path.suffix.lower() != ".npz":
             path = path.with_name(path.name + ".npz")
-        check_volume(selection.volume)
-        chosen = choose_segments(selection.segmentation, _wanted(selection))
+        chosen = segments_of_run(selection)
         used = [source for source in sources(self._scene) if source.used]
         rows, axis_found = find_rows(selection, chosen, RunOptions(axis=axis), used)
         values = {segment_id: value for value, segment_id in enumerate(chosen, start=1)}
@@ -114,8 +113,7 @@ class SupportList:
         return path
 
     def _rows(self, selection: Selection, axis: str) -> list[marks.MarkedSlice]:
-        check_volume(selection.volume)
-        chosen = choose_segments(selection.segmentation, _wanted(selection))
+        chosen = segments_of_run(selection)
         return marks.marked_slices(selection.segmentation, chosen, selection.volume, axis)
 
     def _only_missing(self, selection: Selection, axis: str) -> bool:
@@ -187,14 +185,10 @@ class SupportList:
         return next((source for source in sources(self._scene) if source.key == key), None)
 
 
-def _wanted(selection: Selection) -> list[str] | None:
-    return None if selection.segment_ids is None else list(selection.segment_ids)
-
-
 def _names(selection: Selection) -> tuple[str, ...]:
     """Names of the segments that a run would be about; none while there are none to choose."""
     try:
-        chosen = choose_segments(selection.segmentation, _wanted(selection))
+        chosen = segments_of_run(selection)
     except InputError:
         return ()
     return tuple(dict.fromkeys(segment_name(selection.segmentation, each) for each in chosen))
