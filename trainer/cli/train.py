@@ -41,9 +41,9 @@ def train(
     import torch
 
     from trainer.learning.config import load_config
-    from trainer.learning.loop import RunOptions
     from trainer.learning.loop import train as run_training
     from trainer.learning.pictures import draw_episodes
+    from trainer.learning.run_options import RunOptions
     from trainer.learning.setting import pool_maker, validation_of
 
     if threads:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,7 @@ import lightning
 import numpy as np
 import torch
 import yaml
-from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
-from lightning.fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from trainer.tasks.episodes import Episodes, EpisodeSampler
@@ -29,8 +24,10 @@ from UniverSegSlicerLib.network.model import UniverSeg
 from .checkpoints import Checkpoint, list_checkpoints, load_checkpoint, require_same_trunk, save_checkpoint
 from .config import TrainingConfig, to_mapping
 from .episode_forward import episode_logits
+from .launch import describe_device, kept_random_state, launch
 from .losses import segmentation_loss
 from .prompting import prompted_queries
+from .run_options import RunOptions, RunState
 from .schedule import AveragedWeights, learning_rate
 
 #: Called after every update with (step, steps, figures of the step).
@@ -55,43 +52,6 @@ class EpisodeNetwork(nn.Module):
     def forward(self, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
         """See :func:`~trainer.learning.episode_forward.episode_logits`."""
         return episode_logits(self.network, queries, support_images, support_labels)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is carried out; nothing here changes what is computed on one device.
-
-    Args:
-        folder: Where checkpoints, log, pictures and the record go.
-        accelerator: "auto", "cpu", "cuda", "mps".
-        devices: Processes on this machine; 0 leaves it to torchrun's environment.
-        nodes: Machines.
-        minutes: Stop, with a checkpoint, after so many minutes (None: at the end of the configuration).
-        resume: Go on from the folder's latest checkpoint.
-        changed_config: Allow a resumed run to go on with another configuration of the same network.
-        initial: A checkpoint or run whose averaged weights are the start.
-    """
-
-    folder: Path
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    minutes: float | None = None
-    resume: bool = False
-    changed_config: bool = False
-    initial: Path | None = None
-
-
-@dataclass
-class RunState:
-    """What changes during a run."""
-
-    step: int = 0
-    seconds: float = 0.0
-    samples: int = 0
-    pairs: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    configs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
@@ -137,7 +97,7 @@ class _Run:
         if list_checkpoints(self.checkpoints) and not options.resume:
             raise InputError(f"{options.folder} holds a run already; resume it, or name another folder.")
         self.logger = TensorBoardLogger(options.folder, name="", version="tensorboard")
-        self.fabric = _fabric(config, options, self.logger)
+        self.fabric = launch(config, options, self.logger)
         # Batches differ between processes, the network does not.
         torch.manual_seed(config.seed)
         # Channels last is the faster layout for these convolutions on CPU and GPU alike.
@@ -258,7 +218,7 @@ class _Run:
 
     def averaged_network(self) -> UniverSeg:
         """The averaged weights in a network of their own, in evaluation mode."""
-        with _kept_random_state():
+        with kept_random_state():
             network = UniverSeg(self.config.architecture).to(self.fabric.device)
         self.averaged.copy_to(network)
         return network.eval()
@@ -296,7 +256,7 @@ class _Run:
             "history": state.history,
             "configs": state.configs,
             "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "numpy": np.__version__},
-            "device": _describe(self.fabric.device),
+            "device": describe_device(self.fabric.device),
             "processes": self.fabric.world_size,
             "unknown_weights": sorted(set(self.config.episodes.dataset_weights) - self.sampler.datasets),
         }
@@ -351,38 +311,3 @@ class _Run:
             self.options.folder.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(to_mapping(self.config), sort_keys=False)
             (self.options.folder / "config.yaml").write_text(text, encoding="utf-8")
-
-
-def _fabric(config: TrainingConfig, options: RunOptions, logger: TensorBoardLogger) -> Fabric:
-    torchrun = "TORCHELASTIC_RUN_ID" in os.environ
-    processes = int(os.environ.get("WORLD_SIZE", "1")) if torchrun else options.devices * options.nodes
-    strategy: Any = "auto"
-    if processes > 1:
-        # Steps without support leave the support's convolutions without a gradient.
-        strategy = DDPStrategy(find_unused_parameters=True)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if torchrun else options.devices
-    fabric = Fabric(
-        accelerator=options.accelerator,
-        devices=local,
-        num_nodes=max(1, processes // local),
-        strategy=strategy,
-        precision=config.precision,
-        loggers=[logger],
-    )
-    fabric.launch()
-    return fabric
-
-
-@contextmanager
-def _kept_random_state() -> Iterator[None]:
-    state = torch.get_rng_state()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-
-
-def _describe(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads"
