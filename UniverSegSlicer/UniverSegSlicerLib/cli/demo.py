@@ -14,7 +14,7 @@ from .. import __version__
 from ..imaging import array_axis, slice_stack, write_label_map
 from ..progress import sub_progress
 from .bench.baselines import copy_nearest, interpolate_shapes
-from .bench.scores import dice_of_labels
+from .bench.scores import dice_of_labels, dice_of_masks
 from .console import print_json, print_table, progress_bar, say
 from .demo_data import NAMES, DemoData, load_demo_data, spread_marks
 from .options import DeviceOption, JsonOption, ModelOption, Precision, PrecisionOption, SeedOption, open_model
@@ -89,14 +89,13 @@ def demo(
 
 def _report(data: DemoData, marks: np.ndarray, result: Propagation) -> dict[str, Any]:
     axis, marked = result.axis, list(result.marked)
-    methods = {
-        "dice": result.labels,
-        "dice_copy_nearest": copy_nearest(marks, axis, marked),
-        "dice_shape_interpolation": interpolate_shapes(marks, axis, marked),
+    result_dice = dice_of_labels(result.labels, data.truth, NAMES, axis=axis, without=marked)
+    copied = dice_of_labels(copy_nearest(marks, axis, marked), data.truth, NAMES, axis=axis, without=marked)
+    interpolated = {
+        value: dice_of_masks(interpolate_shapes(marks == value, axis, marked), data.truth == value, axis, marked)
+        for value in NAMES
     }
-    scores = {
-        name: dice_of_labels(labels, data.truth, NAMES, axis=axis, without=marked) for name, labels in methods.items()
-    }
+    scores = {"dice": result_dice, "dice_copy_nearest": copied, "dice_shape_interpolation": interpolated}
     structures = {
         NAMES[value]: {name: round(by_value[value], 4) for name, by_value in scores.items()} for value in NAMES
     }

@@ -29,37 +29,28 @@ def copy_nearest(marks: np.ndarray, axis: str, indices: Sequence[int]) -> np.nda
 
 
 def interpolate_shapes(marks: np.ndarray, axis: str, indices: Sequence[int]) -> np.ndarray:
-    """Interpolate each label's shape between neighbouring marked slices, by signed distances (Raya and Udupa, 1990).
+    """Interpolate one structure between neighbouring marked slices, by signed distances (Raya and Udupa, 1990).
 
-    Where several labels claim a pixel, the one that lies deepest inside its shape takes it. A label that only one of
-    the two slices has shrinks away from it and is gone half-way. Outside the outermost marked slices, those are copied.
+    A structure that is on one of the two slices only shrinks away from it and is gone half-way. Outside the outermost
+    marked slices, those are copied. Several structures are interpolated one by one; they may come to overlap.
 
     Args:
-        marks: (K, J, I) label map, filled on the marked slices.
+        marks: Boolean (K, J, I), filled on the marked slices.
         axis: "i", "j" or "k".
         indices: The marked slices.
 
     Returns:
-        (K, J, I) label map.
+        Boolean (K, J, I).
     """
-    result = np.zeros_like(marks)
+    result = np.zeros(marks.shape, bool)
     source, target = slice_stack(marks, axis), slice_stack(result, axis)
     ordered = sorted(indices)
-    values = [int(value) for value in np.unique(source[ordered]) if value]
-    distances = {index: {value: signed_distance(source[index] == value) for value in values} for index in ordered}
+    distances = {index: signed_distance(source[index]) for index in ordered}
     for index in range(len(target)):
         before = max((marked for marked in ordered if marked <= index), default=ordered[0])
         after = min((marked for marked in ordered if marked >= index), default=ordered[-1])
-        if before == after:
-            target[index] = source[before]
-            continue
-        fraction = (index - before) / (after - before)
-        deepest = np.zeros(source.shape[1:])
-        for value in values:
-            depth = _between(distances[before][value], distances[after][value], fraction)
-            taken = depth > deepest
-            target[index][taken] = value
-            deepest[taken] = depth[taken]
+        fraction = (index - before) / (after - before) if after > before else 0.0
+        target[index] = _between(distances[before], distances[after], fraction) > 0
     return result
 
 

@@ -15,19 +15,22 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * np.count_nonzero(np.logical_and(prediction, truth)) / total) if total else 1.0
 
 
-def dice_of_labels(
-    prediction: np.ndarray, truth: np.ndarray, values: Iterable[int], *, axis: str, without: Sequence[int] = ()
-) -> dict[int, float]:
-    """Dice of each label value over a volume, leaving out some slices (the marked ones, which are known).
+def dice_of_masks(prediction: np.ndarray, truth: np.ndarray, axis: str, without: Sequence[int] = ()) -> float:
+    """Dice of two boolean volumes (K, J, I), leaving out some slices (the marked ones, which are known).
 
     Args:
-        prediction: (K, J, I) label map.
+        prediction: Boolean (K, J, I).
         truth: The same shape.
-        values: Label values to score.
         axis: "i", "j" or "k": the axis along which ``without`` counts.
         without: Indices of the slices to leave out.
     """
-    stacks = [slice_stack(array, axis) for array in (prediction, truth)]
-    keep = np.setdiff1d(np.arange(len(stacks[0])), np.asarray(without, dtype=int))
-    ours, theirs = (stack[keep] for stack in stacks)
-    return {value: dice(ours == value, theirs == value) for value in values}
+    ours, theirs = slice_stack(prediction, axis), slice_stack(truth, axis)
+    keep = np.setdiff1d(np.arange(len(ours)), np.asarray(without, dtype=int))
+    return dice(ours[keep], theirs[keep])
+
+
+def dice_of_labels(
+    prediction: np.ndarray, truth: np.ndarray, values: Iterable[int], *, axis: str, without: Sequence[int] = ()
+) -> dict[int, float]:
+    """Dice of each label value of two label maps (K, J, I), leaving out some slices; see :func:`dice_of_masks`."""
+    return {value: dice_of_masks(prediction == value, truth == value, axis, without) for value in values}
