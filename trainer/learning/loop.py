@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning
 import numpy as np
@@ -167,7 +167,7 @@ class _Run:
             focal_gamma=loss_settings.focal_gamma,
         )
         loss = losses.mean()
-        if not torch.isfinite(loss):
+        if not self._finite_everywhere(loss):
             self._diverged(losses, episodes)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
@@ -223,16 +223,33 @@ class _Run:
         self.averaged.copy_to(network)
         return network.eval()
 
-    def _diverged(self, losses: Tensor, episodes: Episodes) -> None:
+    def _finite_everywhere(self, value: Tensor) -> bool:
+        """Whether ``value`` is finite in every process; they must stop together, or the others would wait."""
+        finite = torch.isfinite(value.detach()).float()
+        if self.fabric.world_size > 1:
+            torch.distributed.all_reduce(finite, torch.distributed.ReduceOp.MIN)
+        return bool(finite > 0)
+
+    def _diverged(self, losses: Tensor, episodes: Episodes) -> NoReturn:
         per_task = losses.detach().reshape(len(episodes.names), -1).mean(dim=1)
         bad = [name for name, value in zip(episodes.names, per_task.tolist(), strict=True) if not math.isfinite(value)]
+        # An infinite gradient of finite losses cannot be laid at one task's door.
+        found = [name for names in self._gathered(bad) for name in names]
+        suspects = found or [name for names in self._gathered(episodes.names) for name in names]
         self._save(final=True)
-        names = ", ".join(bad or episodes.names)
         raise DivergenceError(
-            f"Step {self.state.step}: the loss or its gradient is not finite. Tasks: {names}. The weights "
-            f"before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set "
+            f"Step {self.state.step}: the loss or its gradient is not finite. Tasks: {', '.join(suspects)}. The "
+            f"weights before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set "
             "out."
         )
+
+    def _gathered(self, mine: Any) -> list[Any]:
+        """``mine`` of every process, by rank."""
+        if self.fabric.world_size == 1:
+            return [mine]
+        gathered: list[Any] = [None] * self.fabric.world_size
+        torch.distributed.all_gather_object(gathered, mine)
+        return gathered
 
     def _save(self, *, final: bool = False) -> None:
         mine = {
@@ -240,11 +257,7 @@ class _Run:
             "prompts": self.prompts.get_state().cpu(),
             "torch": torch.get_rng_state(),
         }
-        ranks = [mine]
-        if self.fabric.world_size > 1:
-            gathered: list[Any] = [None] * self.fabric.world_size
-            torch.distributed.all_gather_object(gathered, mine)
-            ranks = gathered
+        ranks = self._gathered(mine)
         if not self.fabric.is_global_zero:
             return
         state = self.state
