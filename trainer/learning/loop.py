@@ -239,8 +239,8 @@ class _Run:
         self._save(final=True)
         raise DivergenceError(
             f"Step {self.state.step}: the loss or its gradient is not finite. Tasks: {', '.join(suspects)}. The "
-            f"weights before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the data set "
-            "out."
+            f"weights before this step are in {self.checkpoints}; go on with a smaller learning rate, or leave the "
+            "data set out."
         )
 
     def _gathered(self, mine: Any) -> list[Any]:
