@@ -1,4 +1,4 @@
-"""Segmentation nodes made for a volume, and segments copied between nodes."""
+"""Segmentation nodes made for a volume, and their place in the scene."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ import slicer
 
 #: Name of the segment that a new segmentation starts with.
 DEFAULT_SEGMENT = "Segment_1"
-
-
-def copy_segments(source: Any, target: Any, chosen: list[str]) -> None:
-    """Copy segments (label map, name, colour, terminology, tags) from one segmentation node into another."""
-    for segment_id in chosen:
-        target.GetSegmentation().CopySegmentFromSegmentation(source.GetSegmentation(), segment_id)
 
 
 def new_segmentation(scene: Any, volume: Any, name: str) -> Any:
