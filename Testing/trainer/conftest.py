@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from trainer.tasks.pool import DataPool, Task, VolumeTask
 
 SIDE = 32
+SMALL = 8
 
 
 def make_pool(seed: int = 0, subjects: int = 8, slices: int = 12) -> DataPool:
@@ -40,3 +44,43 @@ def make_pool(seed: int = 0, subjects: int = 8, slices: int = 12) -> DataPool:
 @pytest.fixture(scope="session")
 def pool() -> DataPool:
     return make_pool()
+
+
+class SmallStore:
+    """Tables and pixels as a store gives them: two sets of pictures, and one volume of five slices."""
+
+    def __init__(self) -> None:
+        rows = [("flat", f"s{i}", f"{i}", "mid", 0, "train") for i in range(3)]
+        rows += [("val_set", f"s{i}", f"{i}", "mid", 0, "val") for i in range(2)]
+        rows += [("stack", "p", "case", kind, k, "train") for k, kind in enumerate(("all", "max", "mid", "all", "all"))]
+        columns = ["dataset", "subject", "name", "slicing", "slice_index", "role"]
+        self.images = pd.DataFrame(rows, columns=columns).assign(group="g", modality="MR", axis=2, split="train")
+        self.images.insert(0, "image", range(len(rows)))
+        pixels = np.random.default_rng(0).integers(0, 256, (len(rows), SMALL, SMALL), dtype=np.uint8)
+        masks = np.zeros((len(rows), SMALL, SMALL), dtype=bool)
+        for row in range(len(rows)):
+            masks[row, : 1 + row % 4, :2] = True
+        self.all_pixels, self.all_masks = pixels, masks
+        # The volume's last slice shows no label.
+        shown = list(range(len(rows) - 1))
+        self.masks = pd.DataFrame(
+            {
+                "mask": range(len(shown)),
+                "image": shown,
+                "label": 1,
+                "label_name": "thing",
+                "area": masks[shown].mean(axis=(1, 2)),
+                "largest": [self.images.slicing[row] in ("mid", "max") and row != 7 for row in shown],
+            }
+        )
+
+    def load(self, resolution: int, images: np.ndarray) -> SimpleNamespace:
+        assert resolution == SMALL
+        wanted = self.masks[self.masks["image"].isin(images)]["image"].to_numpy()
+        packed = np.packbits(self.all_masks[wanted].reshape(len(wanted), -1), axis=1)
+        return SimpleNamespace(images=self.all_pixels[images], masks=packed)
+
+
+@pytest.fixture
+def small_store() -> SmallStore:
+    return SmallStore()
