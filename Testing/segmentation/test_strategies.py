@@ -130,6 +130,24 @@ def test_the_walk_ends_where_the_segmentation_leaks(model) -> None:
     assert all(areas[:5]) and not any(areas[5:])
 
 
+def test_the_structure_ends_where_the_marks_let_expect_it(model) -> None:
+    """The same brightness goes on for ever; the marks say how long the structure is, unless they are not asked."""
+    shapes = [disc(5)] * 80
+    ended = found_areas(prior_guided(make_task(model, shapes, [30, 36, 42], ending=3.0)))
+    assert all(ended[26:46]) and not any(ended[:5]) and not any(ended[-5:])
+    asked_less = found_areas(prior_guided(make_task(model, shapes, [30, 36, 42], ending=0.0)))
+    assert all(asked_less)
+    sparse = found_areas(prior_guided(make_task(model, shapes, [10, 36, 62], ending=3.0)))
+    assert sum(map(bool, sparse)) > sum(map(bool, ended))
+
+
+def test_more_marks_tell_better_how_large_the_structure_gets(model) -> None:
+    shapes = [disc(6)] * 5 + [disc(6 + n) for n in range(1, 12)]
+    one = found_areas(prior_guided(make_task(model, shapes, [2], ending=0.0)))
+    many = found_areas(prior_guided(make_task(model, shapes, [0, 2, 4], ending=0.0)))
+    assert sum(map(bool, one)) > sum(map(bool, many)) > 5
+
+
 def test_slices_between_a_mark_and_an_empty_mark_are_walked(model) -> None:
     shapes = [disc(9) if n < 6 else NOTHING for n in range(12)]
     areas = found_areas(prior_guided(make_task(model, shapes, [2, 10])))

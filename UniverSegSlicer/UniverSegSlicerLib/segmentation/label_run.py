@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_spacing, slice_stack
+from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
 from .compose import LabelResult
 from .detail import refine_in_tiles
 from .predictor import Meter, SupportStack, probability
@@ -148,7 +148,6 @@ class LabelRun:
         support = SupportStack(
             self.model, np.concatenate([images[marked], other_images]), np.concatenate([masks, other_masks]), places
         )
-        name = f"label {self.label}"
         return LabelTask(
             images,
             dict(zip(marked, masks, strict=True)),
@@ -157,7 +156,8 @@ class LabelRun:
             self.settings,
             self.meter,
             frame.shown,
-            name,
+            slice_distance(self.slices.volume.geometry, self.slices.axis) / frame.pixel_mm,
+            f"label {self.label}",
         )
 
     def _masks_through(self, frame: SliceFrame) -> np.ndarray:

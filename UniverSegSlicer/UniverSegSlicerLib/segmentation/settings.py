@@ -34,6 +34,8 @@ class PropagationSettings:
         margin_mm: The same in mm; takes the place of ``margin`` where given.
         shape_weight: Share of the neighbours' shape in the logits of "prior", from 0 (the network alone) to 1 (the
             shape alone); half of it beyond the marks, where the shape is a guess.
+        ending: How readily the structure ends beyond the outermost marks in "prior": weight of what the marks say about
+            its length against what the network sees; 0 leaves it to the network.
         passes: How often a slice is predicted by "prior"; from the second time on, the last prediction of the slice and
             its neighbours is the prior. At least 1.
         detail: Tiles per side: with 2 or more, a structure that is large on the network's grid is predicted once more
@@ -55,6 +57,7 @@ class PropagationSettings:
     margin: float = 0.5
     margin_mm: float | None = None
     shape_weight: float = 0.0
+    ending: float = 1.0
     passes: int = 1
     detail: int = 1
     smooth: float = 0.0
@@ -70,7 +73,9 @@ class PropagationSettings:
         _require(isinstance(self.seed, int) and self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
         _require(self.margin >= 0, "margin", self.margin, "a share of at least 0")
         _require(0 <= self.shape_weight <= 1, "shape_weight", self.shape_weight, "a share from 0 to 1")
-        _require(math.isfinite(self.smooth) and self.smooth >= 0, "smooth", self.smooth, "a number of at least 0")
+        for name in ("ending", "smooth"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0, name, value, "a number of at least 0")
         if self.margin_mm is not None:
             _require(self.margin_mm >= 0, "margin_mm", self.margin_mm, "a length of at least 0 mm")
         if self.slice_range is not None:

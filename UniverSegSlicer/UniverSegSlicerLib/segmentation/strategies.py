@@ -27,6 +27,7 @@ class LabelTask:
         settings: How to go about it.
         meter: Progress and cancellation.
         shown: The part of the square that shows the slice; nothing is ever found in the padding around it.
+        step: Distance between neighbouring slices, in pixels of the square.
         name: For the progress message.
     """
 
@@ -37,6 +38,7 @@ class LabelTask:
     settings: PropagationSettings
     meter: Meter
     shown: Box
+    step: float = 1.0
     name: str = ""
 
 
@@ -181,31 +183,54 @@ def _between_marks(task: LabelTask, result: LabelLogits, known: list[int]) -> li
 _LOUDEST = 8.0
 # The structure has ended where less than this share of the largest marked area is left ...
 _SMALLEST_AREA = 0.01
-# ... and the segmentation leaks where an area grows beyond this multiple from one slice to the next, above the marked.
+# ... and the segmentation leaks where an area is larger than the largest marked one by more than this share, divided
+# by the number of filled marks: the more of them, the better they tell how large the structure gets.
+_LARGEST_GROWTH = 8.0
+# It also leaks where a slice has more than this multiple of the area of the one before, and more than any marked one.
 _LARGEST_STEP = 2.0
 
 
 def _outwards(task: LabelTask, result: LabelLogits, start: int, direction: int, stop: int) -> None:
     """Slice by slice away from a marked one; the last accepted slice is the prior, until the structure ends."""
     wanted = set(task.wanted.tolist())
-    largest = max(float((mask >= 0.5).sum()) for mask in task.marks.values())
+    areas = {n: float((mask >= 0.5).sum()) for n, mask in task.marks.items() if mask.max() >= 0.5}
+    largest = max(areas.values())
+    too_large = (1 + _LARGEST_GROWTH / len(areas)) * largest
     last = soft_mask(signed_distance(task.marks[start] >= 0.5))
     weight = task.settings.shape_weight / 2
+    reach = _expected_reach(areas, task.step)
     for index in range(start + direction, stop, direction):
         if index not in wanted:
             if index in task.marks:
                 break
             continue
         predict_slices(task, result, np.array([index]), last[None], prior_weight=weight)
+        result.logits[index] -= task.settings.ending * _doubt_of_existence(abs(index - start) / reach)
         found = result.logits[index] > 0
         area, before = float(found.sum()), float((last >= 0.5).sum())
-        leaks = area > _LARGEST_STEP * before and area > largest
-        if area < max(1.0, _SMALLEST_AREA * largest) or leaks or not (found & (last >= 0.5)).any():
+        leaks = area > too_large or (area > largest and area > _LARGEST_STEP * before)
+        ended = area < max(1.0, _SMALLEST_AREA * largest) or not (found & (last >= 0.5)).any()
+        if ended or leaks:
             result.logits[index] = OUTSIDE_LOGIT
             rest = abs(stop - index) - 1
             task.meter.advance(rest, task.name)
             break
         last = probability(result.logits[index])
+
+
+def _expected_reach(areas: dict[int, float], step: float) -> float:
+    """How many slices the structure may go on beyond its outermost mark: the gap between marks, or its own width."""
+    width = 2 * np.sqrt(max(areas.values()) / np.pi) / step
+    gap = (max(areas) - min(areas)) / (len(areas) - 1) if len(areas) > 1 else 0.0
+    return max(1.0, width, gap)
+
+
+def _doubt_of_existence(distance: float) -> float:
+    """Negative log-odds that a structure still exists, ``distance`` reaches beyond its outermost mark, at least 0.
+
+    Its remaining length is taken to be exponentially distributed with the reach as its mean.
+    """
+    return float(max(0.0, np.log(np.expm1(max(distance, 1e-6)))))
 
 
 def _again(task: LabelTask, result: LabelLogits) -> None:
