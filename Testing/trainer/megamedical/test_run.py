@@ -271,9 +271,10 @@ def test_backends_that_are_not_there_say_so() -> None:
                 list(run_parallel(len, [("a",)], 2, backend))
 
 
-def test_dask_gives_the_same_bytes(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
+@pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_cluster_backends_give_the_same_bytes(tmp_path: Path, backend: str, module: str) -> None:
+    pytest.importorskip(module, exc_type=ImportError)
     write_volumes(tmp_path / "in", ["a", "b"])
     run(tmp_path / "in", tmp_path / "one", VOLUMES)
-    run(tmp_path / "in", tmp_path / "two", VOLUMES, jobs=2, backend="dask")
+    run(tmp_path / "in", tmp_path / "two", VOLUMES, jobs=2, backend=backend)
     assert content(tmp_path / "one") == content(tmp_path / "two")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -33,27 +33,39 @@ def run_parallel(
         return
     import joblib
 
+    calls = [joblib.delayed(function)(*args) for args in arguments]
     with _context(backend, jobs):
-        yield from joblib.Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(
-            joblib.delayed(function)(*args) for args in arguments
-        )
+        if backend == "ray":
+            # joblib's bridge to Ray returns lists alone, so the work is handed over in portions.
+            portion = 8 * jobs
+            for start in range(0, len(calls), portion):
+                yield from joblib.Parallel(n_jobs=jobs)(calls[start : start + portion])
+        else:
+            yield from joblib.Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)(calls)
 
 
-def _context(backend: str, jobs: int) -> AbstractContextManager[Any]:
+@contextmanager
+def _context(backend: str, jobs: int) -> Iterator[None]:
     import joblib
 
-    if backend == "loky":
-        return joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1)
-    if backend == "dask":
-        distributed = _import("distributed", "dask[distributed]")
-        try:
-            distributed.get_client()
-        except ValueError:
-            distributed.Client(n_workers=jobs, threads_per_worker=1, set_as_default=True)
-        return joblib.parallel_config(backend="dask", n_jobs=jobs)
-    ray_joblib = _import("ray.util.joblib", "ray")
-    ray_joblib.register_ray()
-    return joblib.parallel_config(backend="ray", n_jobs=jobs)
+    with ExitStack() as stack:
+        if backend == "loky":
+            stack.enter_context(joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1))
+        elif backend == "dask":
+            distributed = _import("distributed", "dask[distributed]")
+            try:
+                distributed.get_client()  # the cluster that the user is connected to
+            except ValueError:
+                stack.enter_context(distributed.Client(n_workers=jobs, threads_per_worker=1, set_as_default=True))
+            stack.enter_context(joblib.parallel_config(backend="dask", n_jobs=jobs))
+        else:
+            _import("ray.util.joblib", "ray").register_ray()
+            ray = _import("ray", "ray")
+            if not ray.is_initialized():  # else the cluster that the user is connected to
+                ray.init(num_cpus=jobs, include_dashboard=False)
+                stack.callback(ray.shutdown)
+            stack.enter_context(joblib.parallel_config(backend="ray", n_jobs=jobs))
+        yield
 
 
 def _import(module: str, package: str) -> Any:
