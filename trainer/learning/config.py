@@ -97,11 +97,15 @@ class PromptSettings:
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Weights of the terms; ``focal_gamma`` 0 makes the second term plain cross-entropy."""
+    """Weights of the terms; ``focal_gamma`` 0 makes the second term plain cross-entropy.
+
+    ``empty_area`` is the false area, as a share of the image, that costs half of the Dice term where nothing is there.
+    """
 
     dice: float = 1.0
     cross_entropy: float = 0.5
     focal_gamma: float = 0.0
+    empty_area: float = 0.01
 
 
 @dataclass(frozen=True)

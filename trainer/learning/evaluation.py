@@ -85,6 +85,8 @@ def evaluate(
     pool = build_pool(store, role=settings.role, resolution=resolution, datasets=settings.datasets, device=model.device)
     flat_sets = {task.dataset for task in pool.tasks} - volume_datasets(store.images)
     tasks = choose_tasks([task for task in pool.tasks if task.dataset in flat_sets], settings.tasks, settings.seed)
+    if not settings.supports and not settings.click_supports:
+        tasks = []
     result = Evaluation()
     for number, task in enumerate(tasks):
         said(f"{number + 1} of {len(tasks)} tasks: {task.name}")
@@ -116,7 +118,7 @@ def evaluate(
         said(f"{number + 1} of {len(volumes)} volumes: {volume.name}")
         result.volumes += score_volume(model, pool, volume, settings.marks)
     write_evaluation(result, folder, model.name, side)
-    if tasks:
+    if tasks and settings.supports:
         support = min(settings.supports, key=lambda size: abs(size - 16))
         draw_cases(
             network, pool, {task.name: task for task in tasks}, result.scores, support, side, settings.seed, folder
@@ -213,7 +215,8 @@ def _volume_parts(volumes: Sequence[VolumeScore], folder: Path) -> list[str]:
     header = [f"{count} marked" for count in marks]
     return [
         f"## Slice to volume, {len(names)} data sets of volumes that were not trained on\n",
-        "Dice over the slices that are not marked; marks evenly spaced from the structure's first slice to its last.\n",
+        "Dice over the slices that are not marked; marks in the middles of equal parts of the structure's slices. Both "
+        "baselines are told its first and last slice; the network finds them.\n",
         markdown_table(["method", *header], rows),
         f"By data set ({' / '.join(METHODS)}):\n",
         markdown_table(["data set", *header], table),

@@ -165,6 +165,7 @@ class _Run:
             dice=loss_settings.dice,
             cross_entropy=loss_settings.cross_entropy,
             focal_gamma=loss_settings.focal_gamma,
+            empty_area=loss_settings.empty_area,
         )
         loss = losses.mean()
         if not self._finite_everywhere(loss):

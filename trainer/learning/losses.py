@@ -38,21 +38,30 @@ def cross_entropy_loss(logits: Tensor, target: Tensor, focal_gamma: float = 0.0)
     return loss.flatten(1).mean(dim=1)
 
 
-def segmentation_loss(
-    logits: Tensor, target: Tensor, *, dice: float, cross_entropy: float, focal_gamma: float
-) -> Tensor:
-    """Weighted sum of both terms, image by image; an empty target has no Dice term.
+def false_area_loss(logits: Tensor, empty_area: float) -> Tensor:
+    """a / (a + c) with a = sum p^2 and c = ``empty_area`` of the pixels, image by image: soft Dice for empty targets.
 
-    The gradient of soft Dice vanishes for an empty target except close to an empty answer, so cross-entropy alone
-    teaches those.
+    Soft Dice itself is flat there, except close to an empty answer.
+
+    Returns:
+        ``(n,)``.
+    """
+    area = torch.sigmoid(logits).flatten(1).square().sum(dim=1)
+    return area / (area + empty_area * logits[0].numel())
+
+
+def segmentation_loss(
+    logits: Tensor, target: Tensor, *, dice: float, cross_entropy: float, focal_gamma: float, empty_area: float = 0.01
+) -> Tensor:
+    """Weighted sum of both terms, image by image; for an empty target the false area takes the place of Dice.
 
     Returns:
         ``(n,)``.
     """
     loss = cross_entropy * cross_entropy_loss(logits, target, focal_gamma)
     if dice > 0:
-        some = (target.flatten(1).sum(dim=1) > 0.5).to(loss.dtype)
-        loss = loss + dice * some * soft_dice_loss(logits, target)
+        some = target.flatten(1).sum(dim=1) > 0.5
+        loss = loss + dice * torch.where(some, soft_dice_loss(logits, target), false_area_loss(logits, empty_area))
     return loss
 
 

@@ -46,15 +46,14 @@ def choose_volumes(tasks: Sequence[VolumeTask], per_dataset: int | None, seed: i
 
 
 def place_marks(masks: np.ndarray, count: int) -> np.ndarray:
-    """Slices that a user would mark: the largest one, or ``count`` evenly spaced ones from the first to the last.
+    """Slices that a user would mark: the middles of ``count`` equal parts of the slices with the label.
 
     Args:
         masks: Boolean ``(n, rows, cols)``.
     """
     present = np.flatnonzero(masks.any(axis=(1, 2)))
-    if count == 1:
-        return np.array([int(masks.sum(axis=(1, 2)).argmax())])
-    return np.unique(present[np.linspace(0, len(present) - 1, min(count, len(present))).round().astype(int)])
+    places = (len(present) - 1) * (np.arange(count) + 0.5) / count
+    return np.unique(present[places.round().astype(int)])
 
 
 def score_volume(
@@ -66,8 +65,8 @@ def score_volume(
 ) -> list[VolumeScore]:
     """Dice over the unmarked slices for every number of marked slices that leaves some with the label.
 
-    The stack is what the store holds of the volume, as one volume of cubic voxels. Where marks lie on one side only,
-    shape interpolation ends at the outermost mark and nearest copy ends with the label's last slice (which it is told).
+    The stack is what the store holds of the volume, as one volume of cubic voxels. Both baselines are told the label's
+    first and last slice, and repeat the outermost marks up to there; the network has to find the ends.
     """
     images = pool.read_images(task.images).cpu().numpy()
     masks = pool.read_masks(task.masks).cpu().numpy() > 0.5
@@ -99,8 +98,7 @@ def _baselines(masks: np.ndarray, placed: np.ndarray, present: np.ndarray) -> di
     between, nearest = np.zeros_like(masks), np.zeros_like(masks)
     for index in range(present[0], present[-1] + 1):
         nearest[index] = masks[placed[np.abs(placed - index).argmin()]]
-        if placed[0] <= index <= placed[-1]:
-            between[index] = between_marks(placed, masks[placed], index, interpolate=True)
+        between[index] = between_marks(placed, masks[placed], index, interpolate=True)
     return {"shape interpolation": between, "nearest copy": nearest}
 
 

@@ -35,7 +35,7 @@ class VolumeEpisodeSettings:
 
     prior_shares: tuple[float, float, float, float] = (0.25, 0.35, 0.3, 0.1)
     neighbour_distance: int = 3
-    beyond: float = 0.1
+    beyond: float = 0.25
     even_p: float = 0.6
     region_p: float = 0.7
     region_margin: tuple[float, float] = (0.15, 1.5)

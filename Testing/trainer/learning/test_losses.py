@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainer.learning.episode_forward import episode_logits
-from trainer.learning.losses import cross_entropy_loss, hard_dice, segmentation_loss, soft_dice_loss
+from trainer.learning.losses import cross_entropy_loss, false_area_loss, hard_dice, segmentation_loss, soft_dice_loss
 from trainer.learning.schedule import AveragedWeights
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.model import UniverSeg
@@ -27,13 +27,19 @@ def test_cross_entropy_and_its_focal_form() -> None:
     assert float(cross_entropy_loss(logits, target, focal_gamma=2)) == pytest.approx(0.6931 / 4, abs=1e-4)
 
 
-def test_an_empty_target_is_taught_by_cross_entropy_alone() -> None:
-    logits = torch.full((1, 1, 8, 8), -1.0, requires_grad=True)
-    loss = segmentation_loss(logits, torch.zeros(1, 1, 8, 8), dice=1.0, cross_entropy=0.5, focal_gamma=0)
-    assert float(loss.detach()) == pytest.approx(0.5 * 0.3133, abs=1e-3)
+def test_an_answer_to_an_empty_target_costs_by_its_area() -> None:
+    empty = torch.zeros(1, 1, 10, 10)
+    logits = torch.full_like(empty, -20.0)
+    logits[..., 0, :2] = 20.0
+    # Two wrong pixels of a hundred, and two are half of the price.
+    assert float(false_area_loss(logits, 0.02)) == pytest.approx(0.5, abs=1e-4)
+    everywhere = torch.full_like(empty, -1.0).requires_grad_()
+    loss = segmentation_loss(everywhere, empty, dice=1.0, cross_entropy=0.5, focal_gamma=0, empty_area=0.01)
+    area = 100 * 0.26894**2
+    assert float(loss.detach()) == pytest.approx(0.5 * 0.31326 + area / (area + 1), abs=1e-3)
     loss.sum().backward()
-    assert logits.grad is not None
-    assert bool((logits.grad > 0).all())
+    assert everywhere.grad is not None
+    assert bool((everywhere.grad > 0).all())
 
 
 def test_hard_dice() -> None:
