@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from .speed import speed
+
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality on this machine.")
+
+app.command()(speed)
