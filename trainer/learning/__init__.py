@@ -1,1 +1,1 @@
-"""To be filled: the room `learning`."""
+"""How a network is trained and measured: losses, the loop, checkpoints, evaluation, release."""

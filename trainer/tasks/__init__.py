@@ -1,1 +1,1 @@
-"""To be filled: the room `tasks`."""
+"""What a network is trained on: tasks and their sampling, episodes, augmentation, synthetic tasks, prompts."""

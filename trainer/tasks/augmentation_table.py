@@ -21,6 +21,7 @@ class Operations:
 
     Rotation in degrees; translation as a share of the side (drawn in the range, either sign, both directions); scale as
     a factor; elastic alpha and sigma in pixels of a 128-pixel image; blur sigma in pixels; noise in intensity units.
+    Gamma (intensities to a power) is not in the paper's table and off by default.
     """
 
     affine_p: float = 0.0

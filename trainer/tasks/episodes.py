@@ -39,7 +39,10 @@ class EpisodeSettings:
         prior_p: Probability of a prior plane in episodes across subjects, synthetic and super-pixel ones, made from the
             query's own label.
         prior_strength: Range of the disturbance of those priors.
+        zoom_p: Probability that every image of an episode across subjects is cropped to its structure and a margin.
         augmentation: The augmentation table.
+        synthetic: Ranges of the synthetic generator.
+        volume: How slices of a volume are drawn.
     """
 
     shares: Mapping[str, float] = field(default_factory=lambda: {"across": 1.0, "volume": 1.0, "synthetic": 0.5})
