@@ -17,7 +17,9 @@ Declarations = Annotated[
     list[Path] | None,
     typer.Option("--declarations", help="Your own declarations: a YAML file or a folder of them; may be repeated."),
 ]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder with the unpacked data sets.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Folder with the unpacked data sets.", envvar="UNIVERSEG_DATA")
+]
 
 
 @app.command("list")

@@ -115,8 +115,17 @@ def match_group(declaration: Declaration, group: Group, root: Path, listings: Li
 
 
 def list_files(root: Path) -> Iterator[str]:
-    """Relative POSIX paths of all files below ``root``, sorted, without the litter of archives."""
-    for folder, folders, names in os.walk(root):
+    """Relative POSIX paths of all files below ``root``, sorted, without the litter of archives.
+
+    Linked folders are followed; a link that leads back up is not walked twice.
+    """
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders[:] = []
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if name not in _JUNK_FOLDERS)
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else f"{relative}/"

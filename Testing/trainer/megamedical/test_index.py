@@ -108,3 +108,12 @@ def test_one_listing_serves_many_data_sets(tmp_path: Path) -> None:
     assert set(listings) == {tmp_path}
     listings[tmp_path] = []
     assert not match_dataset(declare(PICTURES), tmp_path, listings)[0].cases
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere", "images/a.png", "labels/a.png")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "made").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "in")
+    assert list(list_files(tmp_path / "in")) == ["made/images/a.png", "made/labels/a.png"]
+    assert len(only(tmp_path / "in", PICTURES).cases) == 1

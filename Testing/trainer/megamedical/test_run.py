@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -178,6 +177,7 @@ def test_a_full_disk_is_an_output_error_and_the_old_shard_stays(tmp_path: Path) 
     write_pictures(tmp_path / "in", ["a", "b", "c"])
     run(tmp_path / "in", tmp_path / "store")
     before = content(tmp_path / "store")
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # a file beyond this fails as on a full disk
     try:
@@ -227,6 +227,22 @@ def test_a_wrong_root_and_a_half_extracted_archive(tmp_path: Path) -> None:
         path.unlink()
     report = run(tmp_path / "in", tmp_path / "store")
     assert (report.status, len(report.problems)) == ("nothing paired", 2)
+
+
+def test_a_link_to_nowhere_is_a_case_that_cannot_be_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a", "b"])
+    (tmp_path / "in" / "images" / "b.png").unlink()
+    (tmp_path / "in" / "images" / "b.png").symlink_to(tmp_path / "annex" / "gone")
+    report = run(tmp_path / "in", tmp_path / "store")
+    assert report.images == 1
+    assert "b.png is missing" in report.problems[0]
+
+
+def test_a_store_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", ["a", "b"])
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(OutputError, match="Cannot write into the store"):
+        run(tmp_path / "in", tmp_path / "file" / "store")
 
 
 def test_no_case_readable_leaves_no_shard(tmp_path: Path) -> None:

@@ -121,8 +121,11 @@ def _digest(declaration: Declaration, settings: Settings, unit: Sequence[Case]) 
     files = []
     for case in unit:
         for path in case.files():
-            state = path.stat()
-            files.append([path.name, state.st_size, state.st_mtime_ns])
+            if path.is_file():
+                state = path.stat()
+                files.append([path.name, state.st_size, state.st_mtime_ns])
+            else:
+                files.append([path.name])  # a link to nowhere: reading it reports that
     content = [VERSION, asdict(declaration), asdict(settings), [(c.name, c.subject, c.rows) for c in unit], files]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.errors import InputError, OutputError
 
 
 @contextmanager
@@ -17,10 +17,14 @@ def store_lock(store: Path) -> Iterator[None]:
 
     Raises:
         InputError: Another run holds it.
+        OutputError: The folder cannot be made or written.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    path = store / ".lock"
-    with path.open("a+") as stream:
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        opened = (store / ".lock").open("a+")
+    except OSError as error:
+        raise OutputError(f"Cannot write into the store {store}: {error.strerror}.") from error
+    with opened as stream:
         if not _try_lock(stream):
             stream.seek(0)
             raise InputError(f"Another run is writing into {store} (process {stream.read().strip() or 'unknown'}).")

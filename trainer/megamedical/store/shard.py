@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from UniverSegSlicerLib.errors import InputError, OutputError
 
 from .files import sha256, write_atomically
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Raised when the layout changes so that older readers would fail.
 FORMAT = 1
@@ -64,17 +67,15 @@ def write_shard(
     shutil.rmtree(folder, ignore_errors=True)
     try:
         folder.mkdir(parents=True)
-        images, masks = _tables(parts(), splits)
-        _write_table(folder / "images.parquet", images, IMAGE_COLUMNS)
-        _write_table(folder / "masks.parquet", masks, MASK_COLUMNS)
-        _write_arrays(folder, parts(), resolutions, len(images), len(masks))
+        images, masks, subjects = _write_tables(folder, parts(), splits)
+        _write_arrays(folder, parts(), resolutions, images, masks)
         shard = {
             "format": FORMAT,
             "dataset": dataset,
             "resolutions": list(resolutions),
-            "images": len(images),
-            "masks": len(masks),
-            "subjects": len({row["subject"] for row in images}),
+            "images": images,
+            "masks": masks,
+            "subjects": subjects,
             **facts,
             "checksums": {path.name: sha256(path) for path in sorted(folder.iterdir())},
         }
@@ -103,31 +104,43 @@ def read_shard_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _tables(parts: Iterable[Part], splits: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    images: list[dict[str, Any]] = []
-    masks: list[dict[str, Any]] = []
-    for part in parts:
-        offset = len(images)
-        images.extend(
-            {**row, "image": offset + index, "split": splits[row["subject"]]} for index, row in enumerate(part.images)
-        )
-        start = len(masks)
-        masks.extend({**row, "image": row["image"] + offset, "mask": start + i} for i, row in enumerate(part.masks))
-    return images, masks
-
-
-def _write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str]) -> None:
+def _write_tables(folder: Path, parts: Iterable[Part], splits: Mapping[str, str]) -> tuple[int, int, int]:
+    """Write both tables; returns the numbers of images, masks and subjects."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    images, masks = [_table([], IMAGE_COLUMNS)], [_table([], MASK_COLUMNS)]
+    image_count = mask_count = 0
+    subjects: set[str] = set()
+    for part in parts:
+        rows = [
+            {**row, "image": image_count + index, "split": splits[row["subject"]]}
+            for index, row in enumerate(part.images)
+        ]
+        images.append(_table(rows, IMAGE_COLUMNS))
+        subjects.update(row["subject"] for row in rows)
+        rows = [
+            {**row, "image": image_count + row["image"], "mask": mask_count + index}
+            for index, row in enumerate(part.masks)
+        ]
+        masks.append(_table(rows, MASK_COLUMNS))
+        image_count += len(part.images)
+        mask_count += len(part.masks)
+    for name, tables in (("images", images), ("masks", masks)):
+        pq.write_table(pa.concat_tables(tables).combine_chunks(), folder / f"{name}.parquet", compression="zstd")
+    return image_count, mask_count, len(subjects)
+
+
+def _table(rows: list[dict[str, Any]], columns: Sequence[str]) -> pa.Table:
+    import pyarrow as pa
+
     types = {
         "image": pa.int64(), "mask": pa.int64(), "axis": pa.int8(), "slice_index": pa.int32(),
-        "rows": pa.int32(), "cols": pa.int32(),
-        "label": pa.int32(), "area": pa.float32(), "largest": pa.bool_(),
+        "rows": pa.int32(), "cols": pa.int32(), "label": pa.int32(), "area": pa.float32(), "largest": pa.bool_(),
         "spacing_row": pa.float32(), "spacing_col": pa.float32(),
     }  # fmt: skip
     arrays = [pa.array([row[name] for row in rows], types.get(name, pa.string())) for name in columns]
-    pq.write_table(pa.table(arrays, names=list(columns)), path, compression="zstd")
+    return pa.table(arrays, names=list(columns))
 
 
 def _write_arrays(folder: Path, parts: Iterable[Part], resolutions: Sequence[int], images: int, masks: int) -> None:
