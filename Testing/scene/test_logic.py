@@ -54,7 +54,7 @@ def test_run_preview_apply_undo(make, oblique, degrees):
 def test_the_scene_gives_what_the_arrays_give(make, tiny_model_path):
     """The result of a run in the scene is that of the same run on plain arrays."""
     from UniverSegSlicerLib.network import load_model
-    from UniverSegSlicerLib.scene.runs import settings_for
+    from UniverSegSlicerLib.scene.plans import settings_for
     from UniverSegSlicerLib.scene.volumes import volume_of
     from UniverSegSlicerLib.segmentation import propagate
 

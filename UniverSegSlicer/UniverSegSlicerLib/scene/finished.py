@@ -13,8 +13,9 @@ from .editing import Change, SegmentWriter
 from .grid import Part, bounding_extent, box_slices, on_box, shifted, union
 from .interface import RunReport, Selection, Suggestion
 from .marks import remember_result
+from .plans import RunPlan
 from .records import slice_digests
-from .runs import RunPlan, RunResult
+from .runs import RunResult
 from .segments import read_part
 from .volumes import centre_of_slice, grid_size
 

@@ -15,7 +15,7 @@ import numpy as np
 
 Axis = Literal["auto", "i", "j", "k"]
 Quality = Literal["fast", "balanced", "best"]
-Reach = Literal["volume", "between", "slice"]
+Reach = Literal["volume", "between", "slice", "around"]
 Phase = Literal["idle", "running", "preview", "click"]
 
 
@@ -26,7 +26,9 @@ class Selection:
     Attributes:
         volume: The scalar volume node, or None.
         segmentation: The segmentation node, or None.
-        segment_ids: The segments to fill; None stands for every visible one that is not completed and has marks.
+        segment_ids: The segments to fill; None stands for every visible one with marks, without those that are complete
+            already (status completed, filled through and through, or unchanged since their result while another has
+            new marks).
         editor: The ``vtkMRMLSegmentEditorNode`` whose masks, intensity range and overwrite mode rule; None for no rules
             (then other segments are never overwritten).
     """
@@ -43,8 +45,9 @@ class RunOptions:
 
     Attributes:
         axis: Along which slices are taken; "auto" follows the marks.
-        reach: The whole volume, only between the outermost marks, or one slice.
-        current: The slice of ``reach="slice"`` (0-based).
+        reach: The whole volume, only between the outermost marks, one slice, or the slices around a corrected one,
+            which are led from the correction to the result as it is a few slices further on.
+        current: The slice of ``reach="slice"`` and ``"around"`` (0-based).
         quality: From one pass to several that vote.
         model: Name of the catalogue or path of a weight file.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".

@@ -12,7 +12,7 @@ from ..segmentation import SupportSet
 from .examples import SliceExamples, disjoint_groups, pair_examples, relabelled, slices_of
 from .interface import RunOptions, Selection
 from .marks import MarkedSlice, NothingMarked, complete_segments, marked_slices
-from .runs import Group, RunPlan, settings_for
+from .plans import Around, Group, RunPlan, settings_for
 from .segments import choose_segments, read_part, segment_ids, segment_name
 from .support import Source, load_stored, sources
 from .volumes import axis_facing, check_volume, direction_of, volume_of
@@ -140,7 +140,18 @@ def _groups(
             chosen = {segment_id: values[segment_id] for segment_id in members}
             examples = slices_of(selection.volume, selection.segmentation, chosen, here, axis)
         kept = frozenset(beyond | (marked if options.keep_marked else frozenset()))
-        yield Group(tuple(members), examples, used, kept, settings_for(options, marked, count))
+        settings = settings_for(options, marked, count)
+        around = None
+        if options.reach == "around" and settings.slice_range is not None and options.current is not None:
+            # One more on either side: what lies there the corrected slices have to meet.
+            first, stop = settings.slice_range
+            near = range(max(0, first - 1), min(count, stop + 1))
+            present = [MarkedSlice(axis, index, 0.0, tuple(members)) for index in near]
+            chosen = {segment_id: values[segment_id] for segment_id in members}
+            examples_near = slices_of(selection.volume, selection.segmentation, chosen, present, axis)
+            around = Around(options.current, examples_near)
+            kept |= {options.current}
+        yield Group(tuple(members), examples, used, kept, settings, around)
 
 
 def find_rows(
