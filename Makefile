@@ -9,7 +9,8 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 # The notice that pip itself could be newer helps nobody here.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
-INSTALL := $(PIP) install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# Twice quiet: errors only; the remarks of pip about indexes and the like are no use here.
+INSTALL := $(PIP) install -qq --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: demo test lint clean
 
@@ -19,7 +20,7 @@ $(VENV)/made.stamp:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "No virtual environment could be made; Debian and Ubuntu have it in the package python3-venv." >&2; exit 2; }
 	@# The pip of early Python 3.10 releases does not know editable installs without a setup.py.
-	@$(PIP) install --quiet "pip>=23.1"
+	@$(PIP) install -qq "pip>=23.1"
 	@touch $@
 
 $(VENV)/demo.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
