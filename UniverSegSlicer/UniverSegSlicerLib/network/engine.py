@@ -80,16 +80,17 @@ class ForwardPass:
                 if self._keep:
                     self._states[index] = pairs
             return block.activate(query + encoding.query_constant)
+        if last and not block.cross_activation:
+            kernels = block.query_kernels
+            if encoding.size:
+                parts, kernels = [*parts, *self._mean_parts(depth)], kernels + block.support_kernels
+            return block.convolve_target(convolve(parts, kernels, block.cross_bias))
         half = convolve(parts, block.query_kernels, block.cross_bias)
         if block.cross_activation:
             self._terms.append(half)
             total = self._go_over_chunks(depth, last)
             mixed = functional.leaky_relu(half, NEGATIVE_SLOPE) if total is None else total / encoding.size
             return block.convolve_target(mixed.to(half.dtype))
-        if last:
-            if encoding.size:
-                half += convolve(self._mean_parts(depth), block.support_kernels)
-            return block.convolve_target(half)
         kernel, bias = block.support
         self._terms.append(convolve([half], [kernel], bias))
         total = self._go_over_chunks(depth, last)
