@@ -8,7 +8,6 @@ from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
@@ -132,10 +131,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             if not torch_status().ready:
                 provide_torch()
             node = self.scriptedEffect.parameterSetNode()
-            visible = vtk.vtkStringArray()
-            node.GetSegmentationNode().GetDisplayNode().GetVisibleSegmentIDs(visible)
-            segments = tuple(visible.GetValue(index) for index in range(visible.GetNumberOfValues()))
-            selection = Selection(node.GetSourceVolumeNode(), node.GetSegmentationNode(), segments or None, node)
+            # No ids: every visible segment that is not completed and has marks.
+            selection = Selection(node.GetSourceVolumeNode(), node.GetSegmentationNode(), None, node)
             self.logic().start(selection, RunOptions(quality=self.scriptedEffect.parameter("Quality")))
             self._timer.start()
 

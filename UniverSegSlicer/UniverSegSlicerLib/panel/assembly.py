@@ -59,6 +59,8 @@ def prepare_editor(editor: Any) -> None:
         node = slicer.vtkMRMLSegmentEditorNode()
         node.SetName("UniverSegSlicer")
         node.SetSingletonTag(EDITOR_TAG)
+        # A result takes no voxel from another segment, unless the user chooses so in the masking section.
+        node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
         node = slicer.mrmlScene.AddNode(node)
     if editor.mrmlSegmentEditorNode() is not node:
         editor.setMRMLSegmentEditorNode(node)

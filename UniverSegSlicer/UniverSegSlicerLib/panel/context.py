@@ -88,7 +88,7 @@ class Context:
         parameters = self.parameters
         current = None
         axis = parameters.axis.value
-        if parameters.range.value == "slice":
+        if parameters.range.value in ("slice", "around"):
             shown = self.views.current_slice(parameters.volume)
             if shown is not None:
                 current = shown[1]

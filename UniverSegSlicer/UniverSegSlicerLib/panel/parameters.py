@@ -34,6 +34,7 @@ class Range(enum.Enum):
     WHOLE = "volume"
     BETWEEN = "between"
     CURRENT = "slice"
+    AROUND = "around"
 
     def label(self) -> str:
         """The words shown in the panel."""
@@ -41,6 +42,7 @@ class Range(enum.Enum):
             Range.WHOLE: _("Whole volume"),
             Range.BETWEEN: _("Between the marks"),
             Range.CURRENT: _("Current slice"),
+            Range.AROUND: _("Around the current slice (after a correction)"),
         }[self]
 
 
