@@ -54,7 +54,9 @@ class SmallStore:
         rows += [("val_set", f"s{i}", f"{i}", "mid", 0, "val") for i in range(2)]
         rows += [("stack", "p", "case", kind, k, "train") for k, kind in enumerate(("all", "max", "mid", "all", "all"))]
         columns = ["dataset", "subject", "name", "slicing", "slice_index", "role"]
-        self.images = pd.DataFrame(rows, columns=columns).assign(group="g", modality="MR", axis=2, split="train")
+        self.images = pd.DataFrame(rows, columns=columns).assign(
+            group="g", modality="MR", axis=2, split="train", rows=4, cols=2
+        )
         self.images.insert(0, "image", range(len(rows)))
         pixels = np.random.default_rng(0).integers(0, 256, (len(rows), SMALL, SMALL), dtype=np.uint8)
         masks = np.zeros((len(rows), SMALL, SMALL), dtype=bool)

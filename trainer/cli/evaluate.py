@@ -88,7 +88,9 @@ def bundle(
     store: Annotated[
         Path | None, typer.Option(help="The run's store, for the card's list of data sets.", envvar="UNIVERSEG_STORE")
     ] = None,
-    evaluation: Annotated[Path | None, typer.Option(help="Folder that evaluate wrote, for the card's results.")] = None,
+    evaluation: Annotated[
+        list[Path] | None, typer.Option(help="Folder that evaluate wrote, for the card's results; may be repeated.")
+    ] = None,
 ) -> None:
     """Write a run's averaged weights as the bundled model, enter its hash, and write its model card beside it."""
     from trainer.learning.model_card import write_model_card
@@ -98,7 +100,7 @@ def bundle(
     facts = write_bundle(run, output, name=name, resolution=resolution or None)
     if catalogue.is_file():
         enter_in_catalogue(catalogue, name, facts)
-    card = write_model_card(run, output.with_suffix(".md"), facts, store=store, evaluation=evaluation)
+    card = write_model_card(run, output.with_suffix(".md"), facts, store=store, evaluations=evaluation or ())
     typer.echo(
         f"{output}: {facts['bytes']} bytes, {facts['parameters']} parameters, sha256 {facts['sha256']}; card: {card}"
     )

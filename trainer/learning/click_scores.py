@@ -12,7 +12,7 @@ from trainer.tasks.prompts import correct
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.model import UniverSeg
 
-from .in_context import query_order, read_at, support_entries
+from .in_context import at_resolution, query_order, read_at, support_entries
 from .losses import hard_dice
 
 
@@ -56,6 +56,7 @@ def click_curve(
     entries = query_order(task, rng)[:queries]
     image, truth = read_at(pool, task, entries, side)
     target = (truth > 0.5).float()
+    full = pool.read_masks(task.masks[entries])[:, None] > 0.5
     sets = np.stack([support_entries(task, int(query), support, rng) for query in entries])
     images, labels = read_at(pool, task, sets.ravel(), side)
     shape = (len(entries), support, 1, side, side)
@@ -69,6 +70,6 @@ def click_curve(
         if number or support:
             logits = network(torch.cat([image, positive, negative, prior], dim=1), images, labels)
             answer = prior = torch.sigmoid(logits)
-            for query, value in zip(entries, hard_dice(logits > 0, target > 0.5), strict=True):
+            for query, value in zip(entries, hard_dice(at_resolution(logits, pool.resolution) > 0, full), strict=True):
                 found.append(ClickScore(task.dataset, task.name, int(query), support, number, float(value)))
     return found

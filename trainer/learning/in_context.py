@@ -55,6 +55,13 @@ def read_at(pool: DataPool, task: Task, entries: np.ndarray, side: int) -> tuple
     return images, F.interpolate(labels, size=(side, side), mode="bilinear", antialias=True)
 
 
+def at_resolution(logits: Tensor, side: int) -> Tensor:
+    """Logits ``(n, 1, H, H)`` bilinearly enlarged to ``(n, 1, side, side)``."""
+    if logits.shape[-1] == side:
+        return logits
+    return F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+
+
 def support_entries(task: Task, query: int, size: int, rng: np.random.Generator) -> np.ndarray:
     """``size`` entries of other subjects than the query's (of other images where there is one subject).
 
@@ -80,6 +87,9 @@ def score_task(
 ) -> list[Score]:
     """Dice of queries of one task with ``draws`` support sets each, one by one and as an ensemble of probabilities.
 
+    The answer is enlarged to the pool's resolution and compared there: at a smaller side the smallest structures vanish
+    from the truth, and empty answers would score for them.
+
     Args:
         network: In evaluation mode, on the pool's device.
         support: Size of the support set.
@@ -92,7 +102,7 @@ def score_task(
     entries = order if queries is None else order[:queries]
     scores = []
     for query in entries:
-        image, truth = read_at(pool, task, np.array([query]), side)
+        image, _ = read_at(pool, task, np.array([query]), side)
         sets = np.stack([support_entries(task, int(query), support, rng) for _ in range(draws)])
         images, labels = read_at(pool, task, sets.ravel(), side)
         planes = F.pad(image, (0, 0, 0, 0, 0, network.architecture.query_channels - 1))
@@ -103,13 +113,14 @@ def score_task(
                 for pair in zip(images.reshape(shape).split(1), labels.reshape(shape).split(1), strict=True)
             ]
         )
-        target = (truth > 0.5).expand(draws, -1, -1, -1)
-        single = hard_dice(logits > 0, target)
+        logits = at_resolution(logits, pool.resolution)
+        target = pool.read_masks(task.masks[[query]])[:, None] > 0.5
+        single = hard_dice(logits > 0, target.expand(draws, -1, -1, -1))
         described = (task.dataset, task.name, int(task.subjects[query]), int(query), support)
         scores += [Score(*described, draw, float(value)) for draw, value in enumerate(single)]
         if draws > 1:
             together = torch.sigmoid(logits).mean(dim=0, keepdim=True) > 0.5
-            scores.append(Score(*described, -1, float(hard_dice(together, target[:1])[0])))
+            scores.append(Score(*described, -1, float(hard_dice(together, target)[0])))
     return scores
 
 

@@ -15,7 +15,7 @@ from .report import markdown_table, write_text
 
 
 def write_model_card(
-    run: Path, path: Path, facts: Mapping[str, Any], *, store: Path | None = None, evaluation: Path | None = None
+    run: Path, path: Path, facts: Mapping[str, Any], *, store: Path | None = None, evaluations: Sequence[Path] = ()
 ) -> Path:
     """Write the card of a bundled model.
 
@@ -24,7 +24,7 @@ def write_model_card(
         path: The Markdown file.
         facts: What :func:`~trainer.learning.release.bundle` returned.
         store: The run's store; its data sets and licences are listed.
-        evaluation: Folder of an evaluation of the model; its summary and its weakest tasks are taken over.
+        evaluations: Folders of evaluations of the model; their summaries and its weakest tasks are taken over.
 
     Raises:
         ModelError: There is no checkpoint.
@@ -43,8 +43,9 @@ def write_model_card(
     if store is not None:
         parts.append(_data_part(store, config["data"]))
     parts.append(_budget_part(record["history"]))
-    if evaluation is not None:
-        parts.append(_results_part(evaluation))
+    if evaluations:
+        parts.append("## Results\n")
+        parts += [_results_part(folder) for folder in evaluations]
     parts.append(
         "## Configuration\n\n```yaml\n" + yaml.safe_dump(config, sort_keys=False, default_flow_style=None) + "```\n"
     )
@@ -131,7 +132,7 @@ def _budget_part(history: Sequence[Mapping[str, float]]) -> str:
 def _results_part(evaluation: Path) -> str:
     summary = (evaluation / "summary.md").read_text(encoding="utf-8")
     body = summary.split("\n", 1)[1].strip()
-    text = f"## Results\n\n{body.replace('## ', '### ')}\n"
+    text = f"{body.replace('## ', '### ')}\n"
     scores = evaluation / "scores.csv"
     if scores.is_file():
         text += (

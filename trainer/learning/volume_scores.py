@@ -65,13 +65,13 @@ def score_volume(
 ) -> list[VolumeScore]:
     """Dice over the unmarked slices for every number of marked slices that leaves some with the label.
 
-    The stack is what the store holds of the volume, as one volume of cubic voxels. Both baselines are told the label's
+    The stack is what the store holds of the volume. Both baselines are told the label's
     first and last slice, and repeat the outermost marks up to there; the network has to find the ends.
     """
     images = pool.read_images(task.images).cpu().numpy()
     masks = pool.read_masks(task.masks).cpu().numpy() > 0.5
     side = images.shape[-1]
-    geometry = Geometry((side, side, len(images)))
+    geometry = Geometry((side, side, len(images)), (1.0, 1.0, task.slice_distance))
     volume = Volume(images, geometry)
     present = np.flatnonzero(masks.any(axis=(1, 2)))
     scores = []

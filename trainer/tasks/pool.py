@@ -47,7 +47,7 @@ class VolumeTask:
     """One label of one volume along one axis: all its slices in order.
 
     ``images`` are rows of the pool, ``masks`` rows of the pool or -1 where the label is absent, ``positions`` slice
-    indices.
+    indices; ``slice_distance`` is the usual distance between stored slices in pixels of the pool's squares.
     """
 
     dataset: str
@@ -59,6 +59,7 @@ class VolumeTask:
     images: np.ndarray
     masks: np.ndarray
     positions: np.ndarray
+    slice_distance: float = 1.0
 
     @property
     def name(self) -> str:
@@ -167,7 +168,7 @@ def build_pool(
     masks, packed = masks[large].reset_index(drop=True), loaded.masks[large]
     tables = _joined(images, masks)
     tasks = _across_tasks(tables)
-    volumes = _volume_tasks(images, tables, min_volume_slices)
+    volumes = _volume_tasks(images, tables, min_volume_slices, resolution)
     if not tasks and not volumes:
         raise InputError(
             f"The store's {len(masks)} masks of role {role!r} form no task: a task needs the same label on at least "
@@ -219,7 +220,9 @@ def _across_tasks(tables: pandas.DataFrame) -> list[Task]:
     return tasks
 
 
-def _volume_tasks(images: pandas.DataFrame, tables: pandas.DataFrame, min_slices: int) -> list[VolumeTask]:
+def _volume_tasks(
+    images: pandas.DataFrame, tables: pandas.DataFrame, min_slices: int, resolution: int
+) -> list[VolumeTask]:
     """One task per (volume, axis, label) over all slices of a volume that are stored."""
     volumes = []
     keys = ["dataset", "group", "modality", "subject", "name", "axis"]
@@ -232,6 +235,9 @@ def _volume_tasks(images: pandas.DataFrame, tables: pandas.DataFrame, min_slices
         if key not in masks_of:
             continue
         stack = unsorted.sort_values("slice_index")
+        # Standardised volumes have cubic voxels; the longer side of a slice fills the square.
+        longest = max(int(stack["rows"].iloc[0]), int(stack["cols"].iloc[0]))
+        step = float(np.median(np.diff(stack["slice_index"]))) if len(stack) > 1 else 1.0
         place = {row: i for i, row in enumerate(stack["image_row"])}
         for label, rows in masks_of[key].groupby("label", sort=True):
             if len(rows) < min_slices:
@@ -250,6 +256,7 @@ def _volume_tasks(images: pandas.DataFrame, tables: pandas.DataFrame, min_slices
                     stack["image_row"].to_numpy(np.int64),
                     mask_rows,
                     stack["slice_index"].to_numpy(np.int64),
+                    step * resolution / longest,
                 )
             )
     return volumes

@@ -19,6 +19,8 @@ def test_tasks_of_pictures_and_of_volumes(small_store) -> None:  # type: ignore[
     assert [len(volume.present) for volume in pool.volumes] == [4]
     volume = pool.volumes[0]
     assert volume.positions.tolist() == [0, 1, 2, 3, 4]
+    # Slices of 4 x 2 voxels in squares of 8 pixels: a voxel is two pixels.
+    assert volume.slice_distance == 2.0
     assert (volume.masks >= 0).tolist() == [True] * 4 + [False]
     expected = store.all_masks[5:10].astype(np.float32)
     expected[4] = 0
