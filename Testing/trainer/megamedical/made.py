@@ -41,8 +41,8 @@ VOLUMES: dict[str, Any] = {
 }
 
 
-def declare(group: dict[str, Any], name: str = "made", **changes: Any) -> Declaration:
-    """A declaration with one group; ``changes`` replace top-level entries."""
+def declared(group: dict[str, Any], name: str = "made", **changes: Any) -> dict[str, Any]:
+    """The content of a declaration with one group; ``changes`` replace top-level entries."""
     data: dict[str, Any] = {
         "id": name,
         "title": f"Made set {name}",
@@ -54,7 +54,12 @@ def declare(group: dict[str, Any], name: str = "made", **changes: Any) -> Declar
         "groups": [group],
         "confidence": {"layout": "seen_in_data", "labels": "seen_in_data", "licence": "seen_in_data"},
     }
-    return parse_declaration({**data, **changes}, name)
+    return {**data, **changes}
+
+
+def declare(group: dict[str, Any], name: str = "made", **changes: Any) -> Declaration:
+    """A declaration with one group; ``changes`` replace top-level entries."""
+    return parse_declaration(declared(group, name, **changes), name)
 
 
 def picture(seed: int, shape: tuple[int, int] = (40, 52)) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from Testing.trainer.megamedical.made import PICTURES, write_pictures, write_volumes
+from Testing.trainer.megamedical.made import PICTURES, declared, write_pictures, write_volumes
 from trainer.cli.app import run
 from trainer.megamedical.declaration import builtin_declarations, load_declaration
 
@@ -17,19 +17,8 @@ from trainer.megamedical.declaration import builtin_declarations, load_declarati
 def own(tmp_path: Path) -> Path:
     """A declaration of one's own and its data."""
     write_pictures(tmp_path / "in" / "mine", ["a", "b", "c", "d", "e"])
-    declaration = {
-        "id": "mine",
-        "title": "My discs",
-        "citation": "",
-        "source": "here",
-        "licence": {"name": "internal", "commercial_use": "unclear", "registration": "none"},
-        "role": "train",
-        "domain": "discs",
-        "groups": [PICTURES],
-        "confidence": {"layout": "seen_in_data", "labels": "seen_in_data", "licence": "seen_in_data"},
-    }
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(declaration), encoding="utf-8")
+    path.write_text(yaml.safe_dump(declared(PICTURES, "mine")), encoding="utf-8")
     return path
 
 

@@ -85,11 +85,11 @@ def test_channels_overlap() -> None:
 
 def test_class_files_overlap_and_unknown_classes_are_said() -> None:
     given = rule("classes", {"EX": "exudate", "OD": "disc"}, ignore=("XX",))
-    one, _ = masks.encode_class_file(given, np.array([[0, 255]]), "ex", "f")
-    two, _ = masks.encode_class_file(given, np.array([[255, 255]]), "OD", "f")
+    one, _ = masks.encode(given, np.array([[0, 255]]), "f", key="ex")
+    two, _ = masks.encode(given, np.array([[255, 255]]), "f", key="OD")
     assert masks.collect(given, [*one, *two], (1, 2)).dense().astype(int).tolist() == [[[0, 1]], [[1, 1]]]
-    assert masks.encode_class_file(given, np.array([[1, 0]]), "xx", "f") == ([], [])
-    assert "'SE'" in masks.encode_class_file(given, np.array([[1, 0]]), "SE", "f")[1][0]
+    assert masks.encode(given, np.array([[1, 0]]), "f", key="xx") == ([], [])
+    assert "'SE'" in masks.encode(given, np.array([[1, 0]]), "f", key="SE")[1][0]
 
 
 def test_colour_masks_of_grey_values() -> None:

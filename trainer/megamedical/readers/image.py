@@ -92,10 +92,7 @@ def _labels(case: Case, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[st
         first = rule.encoding == "channels" and rule.options.get("channel_axis") == "first"
         if (array.shape[1:3] if first else array.shape[:2]) != shape:
             raise GeometryError(f"{found.path}: the label has the shape {array.shape}, its image has {shape}.")
-        if rule.encoding == "classes":
-            new, said = masks.encode_class_file(rule, array, found.captures["class"], found.path, turn)
-        else:
-            new, said = masks.encode(rule, array, found.path, turn)
+        new, said = masks.encode(rule, array, found.path, turn, 2, found.captures.get("class", ""))
         parts.extend(new)
         notes.extend(said)
     return parts, notes

@@ -15,9 +15,9 @@ from .formats import in_colour
 
 
 def encode(
-    rule: LabelRule, array: NDArray[np.generic], where: str, turn: int = 0, dims: int = 2
+    rule: LabelRule, array: NDArray[np.generic], where: str, turn: int = 0, dims: int = 2, key: str = ""
 ) -> tuple[list[MaskPart], list[str]]:
-    """Make mask parts of one label array (every encoding but classes, rle and polygons).
+    """Make mask parts of one label array (every encoding but rle and polygons).
 
     Args:
         rule: The label rule of the group.
@@ -25,13 +25,22 @@ def encode(
         where: Name of the file for messages.
         turn: Which rater's labels these are.
         dims: 2 for pictures, 3 for volumes; one axis more than that holds colours or channels.
+        key: The class of this file, for the encoding classes.
 
     Returns:
-        The parts and notes for the user (values that the declaration does not name).
+        The parts and notes for the user (values or classes that the declaration does not name).
 
     Raises:
         InputError: The array has a shape or values that the encoding cannot explain.
     """
+    if rule.encoding == "classes":
+        return _class_file(rule, array, key, where, turn, dims)
+    return _whole_file(rule, array, where, turn, dims)
+
+
+def _whole_file(
+    rule: LabelRule, array: NDArray[np.generic], where: str, turn: int, dims: int
+) -> tuple[list[MaskPart], list[str]]:
     names = list(rule.names)
     offset = turn * len(names)
     if rule.encoding == "channels":
@@ -60,10 +69,9 @@ def encode(
     return [MaskPart(compact(integers), positions)], notes
 
 
-def encode_class_file(
-    rule: LabelRule, array: NDArray[np.generic], key: str, where: str, turn: int = 0, dims: int = 2
+def _class_file(
+    rule: LabelRule, array: NDArray[np.generic], key: str, where: str, turn: int, dims: int
 ) -> tuple[list[MaskPart], list[str]]:
-    """Make a part of the file of one class (encoding classes); a class that is not declared gives a note."""
     names = [name.casefold() for name in rule.names]
     if key.casefold() not in names:
         known = {text.casefold() for text in rule.ignore}

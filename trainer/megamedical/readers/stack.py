@@ -72,7 +72,7 @@ def _pages(
         for key, turn, slices in labels:
             label = slices[index]
             if label is not None:
-                new, said = _encoded(case, key, turn, label.raw.array, label.path, 2)
+                new, said = masks.encode(group.label, label.raw.array, label.path, turn, 2, key)
                 parts.extend(new)
                 notes.extend(said)
         values = {**captures, "slice": plane.key}
@@ -162,15 +162,6 @@ def _slice_key(plane: _Plane) -> str:
     return str(int(plane.key)) if plane.key.isdigit() else plane.key.casefold()
 
 
-def _encoded(
-    case: Case, key: str, turn: int, array: NDArray[Any], where: str, dims: int
-) -> tuple[list[MaskPart], list[str]]:
-    rule = case.group.label
-    if rule.encoding == "classes":
-        return masks.encode_class_file(rule, array, key, where, turn, dims)
-    return masks.encode(rule, array, where, turn, dims)
-
-
 def _stacked_parts(
     case: Case, labels: Sequence[tuple[str, int, list[_Plane | None]]], shape: tuple[int, ...], axis: int
 ) -> tuple[list[MaskPart], list[str]]:
@@ -188,7 +179,7 @@ def _stacked_parts(
         stacked = np.stack(arrays, axis=axis)
         if stacked.shape[:3] != shape:
             raise GeometryError(f"{case.name}: the labels have the shape {stacked.shape}, the image has {shape}.")
-        new, said = _encoded(case, key, turn, stacked, case.name, 3)
+        new, said = masks.encode(case.group.label, stacked, case.name, turn, 3, key)
         parts.extend(new)
         notes.extend(said)
     return parts, notes

@@ -142,10 +142,7 @@ def _parts(
         first = rule.encoding == "channels" and rule.options.get("channel_axis") == "first"
         if (array.shape[1:3] if first else array.shape[:2]) != shape:
             raise GeometryError(f"{where}: the label has the shape {array.shape}, its image has {shape}.")
-        if rule.encoding == "classes":
-            new, said = masks.encode_class_file(rule, array, found.captures["class"], where, turn)
-        else:
-            new, said = masks.encode(rule, array, where, turn)
+        new, said = masks.encode(rule, array, where, turn, 2, found.captures.get("class", ""))
         parts.extend(new)
         notes.extend(said)
     return parts, notes

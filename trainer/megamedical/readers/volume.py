@@ -54,10 +54,7 @@ def _labels(case: Case, reference: RawArray, shape: tuple[int, ...]) -> tuple[li
             raise GeometryError(f"{found.path}: the label has the shape {raw.array.shape}, its image has {shape}.")
         notes.extend(_header_note(found.path, raw, reference))
         array: NDArray[np.generic] = raw.array
-        if rule.encoding == "classes":
-            new, said = masks.encode_class_file(rule, array, found.captures["class"], found.path, turn, 3)
-        else:
-            new, said = masks.encode(rule, array, found.path, turn, 3)
+        new, said = masks.encode(rule, array, found.path, turn, 3, found.captures.get("class", ""))
         parts.extend(new)
         notes.extend(said)
     return parts, notes
