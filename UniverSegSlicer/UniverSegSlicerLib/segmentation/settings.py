@@ -56,8 +56,8 @@ class PropagationSettings:
     seed: int = 0
     margin: float = 0.5
     margin_mm: float | None = None
-    shape_weight: float = 0.0
-    ending: float = 1.0
+    shape_weight: float = 0.5
+    ending: float = 2.0
     passes: int = 1
     detail: int = 1
     smooth: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -44,10 +44,17 @@ class LabelTask:
 
 @dataclass(eq=False)
 class LabelLogits:
-    """What came out for one label: logits and disagreement, (N, size, size); spread is None after single passes."""
+    """What came out for one label.
+
+    Attributes:
+        logits: (N, size, size).
+        spread: Standard deviation of the probabilities between passes, same shape; None after single passes.
+        doubt: Slice number to what was taken from all logits of a slice, because the structure may have ended.
+    """
 
     logits: np.ndarray
     spread: np.ndarray | None = None
+    doubt: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def background(cls, task: LabelTask) -> LabelLogits:
@@ -186,6 +193,10 @@ _SMALLEST_AREA = 0.01
 # ... and the segmentation leaks where an area is larger than the largest marked one by more than this share, divided
 # by the number of filled marks: the more of them, the better they tell how large the structure gets.
 _LARGEST_GROWTH = 8.0
+# Length of a structure across the slices, in widths within them, as long as the marks do not say otherwise.
+_LENGTH = 0.75
+# Width of the distribution of the structure's end, in reaches.
+_SHARPNESS = 0.25
 # It also leaks where a slice has more than this multiple of the area of the one before, and more than any marked one.
 _LARGEST_STEP = 2.0
 
@@ -205,7 +216,8 @@ def _outwards(task: LabelTask, result: LabelLogits, start: int, direction: int, 
                 break
             continue
         predict_slices(task, result, np.array([index]), last[None], prior_weight=weight)
-        result.logits[index] -= task.settings.ending * _doubt_of_existence(abs(index - start) / reach)
+        result.doubt[index] = task.settings.ending * _doubt_of_existence(abs(index - start) / reach)
+        result.logits[index] -= result.doubt[index]
         found = result.logits[index] > 0
         area, before = float(found.sum()), float((last >= 0.5).sum())
         leaks = area > too_large or (area > largest and area > _LARGEST_STEP * before)
@@ -219,18 +231,23 @@ def _outwards(task: LabelTask, result: LabelLogits, start: int, direction: int, 
 
 
 def _expected_reach(areas: dict[int, float], step: float) -> float:
-    """How many slices the structure may go on beyond its outermost mark: the gap between marks, or its own width."""
-    width = 2 * np.sqrt(max(areas.values()) / np.pi) / step
-    gap = (max(areas) - min(areas)) / (len(areas) - 1) if len(areas) > 1 else 0.0
-    return max(1.0, width, gap)
+    """How many slices the structure may go on beyond its outermost mark.
+
+    Marks that are spread out show where the structure is: it ends about one gap beyond them. Where they span less than
+    a structure of that width would be long, or where there is only one, it may go on for the rest of that length.
+    """
+    span = max(areas) - min(areas)
+    gap = span / (len(areas) - 1) if len(areas) > 1 else 0.0
+    width = 2 * float(np.sqrt(max(areas.values()) / np.pi)) / step
+    return max(1.0, gap, _LENGTH * width - span)
 
 
 def _doubt_of_existence(distance: float) -> float:
     """Negative log-odds that a structure still exists, ``distance`` reaches beyond its outermost mark, at least 0.
 
-    Its remaining length is taken to be exponentially distributed with the reach as its mean.
+    What is left of it is taken to follow a logistic distribution around one reach.
     """
-    return float(max(0.0, np.log(np.expm1(max(distance, 1e-6)))))
+    return max(0.0, (distance - 1) / _SHARPNESS)
 
 
 def _again(task: LabelTask, result: LabelLogits) -> None:
@@ -241,6 +258,7 @@ def _again(task: LabelTask, result: LabelLogits) -> None:
     there = task.wanted[(prior[task.wanted] >= 0.5).any(axis=(1, 2))]
     if len(there):
         predict_slices(task, result, there, prior[there], prior_weight=task.settings.shape_weight / 2)
+        result.logits[there] -= np.array([result.doubt.get(int(n), 0.0) for n in there], np.float32)[:, None, None]
 
 
 def smooth_along_slices(logits: np.ndarray, sigma: float) -> np.ndarray:
