@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -38,14 +39,20 @@ def store_command(
         measure_store(opened, resolution, seconds=seconds),
         *measure_alternatives(opened, resolution, samples, seconds=seconds),
     ]
-    columns = ("format", "one by one, samples/s", "batches of 64, samples/s", "MB")
-    rows = [(f.name, f"{f.one_by_one:,.0f}", f"{f.batches:,.0f}", f"{f.megabytes:,.1f}") for f in figures]
+    columns = ("format", "one by one, samples/s", "batches of 64", "one by one, per processor second",
+               "batches of 64", "MB")  # fmt: skip
+    rows = [
+        (f.name, *(f"{v:,.0f}" for v in (f.one_by_one, f.batches, f.one_by_one_cpu, f.batches_cpu, f.megabytes)))
+        for f in figures
+    ]
     print_table(columns, rows, right=columns[1:])
     if output is not None:
         record = {
             "resolution": resolution,
             "samples": samples,
             "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+            "processors": os.cpu_count(),
+            "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
             "figures": [asdict(figure) for figure in figures],
         }
         write_atomically(output, (json.dumps(record, indent=1) + "\n").encode())

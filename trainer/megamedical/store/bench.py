@@ -24,11 +24,17 @@ _SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Figure:
-    """``samples`` per second, one by one and in batches of 64, and the size on disk in MB."""
+    """Samples per second, one by one and in batches of 64, and the size on disk in MB.
+
+    ``*_cpu`` count seconds of the processor, of all threads: nearer to what an idle machine gives, where the clock says
+    more about what else this one does.
+    """
 
     name: str
     one_by_one: float
     batches: float
+    one_by_one_cpu: float
+    batches_cpu: float
     megabytes: float
 
 
@@ -182,8 +188,8 @@ def measure_store(store: Store, resolution: int, seed: int = 0, seconds: float =
 
     for start in range(0, masks, 4096):  # warm: every page was touched once
         read(np.arange(start, min(start + 4096, masks)))
-    one, batches = (_speed(read, masks, batch, rng, seconds) for batch in (1, 64))
-    return Figure("this store", one, batches, _megabytes(store.path.glob(f"*/res{resolution}_*.npy")))
+    size = _megabytes(store.path.glob(f"*/res{resolution}_*.npy"))
+    return _figure("this store", read, masks, rng, seconds, size)
 
 
 def measure_alternatives(
@@ -208,22 +214,28 @@ def measure_alternatives(
             back = alternative.read(probe)
             if not (np.array_equal(back[0], images[probe]) and np.array_equal(back[1], masks[probe])):
                 raise InputError(f"{kind.name} gives other samples than were written.")
-            one, batches = (_speed(alternative.read, len(chosen), batch, rng, seconds) for batch in (1, 64))
-            figures.append(Figure(kind.name, one, batches, _megabytes(p for p in folder.rglob("*") if p.is_file())))
+            size = _megabytes(path for path in folder.rglob("*") if path.is_file())
+            figures.append(_figure(kind.name, alternative.read, len(chosen), rng, seconds, size))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return figures
 
 
-def _speed(read: Any, count: int, batch: int, rng: np.random.Generator, seconds: float) -> float:
+def _figure(name: str, read: Any, count: int, rng: np.random.Generator, seconds: float, megabytes: float) -> Figure:
+    one, one_cpu = _speed(read, count, 1, rng, seconds)
+    batches, batches_cpu = _speed(read, count, 64, rng, seconds)
+    return Figure(name, one, batches, one_cpu, batches_cpu, megabytes)
+
+
+def _speed(read: Any, count: int, batch: int, rng: np.random.Generator, seconds: float) -> tuple[float, float]:
     rows = rng.integers(0, count, (4096, batch))
     read(rows[0])
     done = 0
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     while (elapsed := time.perf_counter() - start) < seconds:
         read(rows[done % len(rows)])
         done += 1
-    return done * batch / elapsed
+    return done * batch / elapsed, done * batch / max(time.process_time() - processor, 1e-9)
 
 
 def _megabytes(paths: Iterable[Path]) -> float:
