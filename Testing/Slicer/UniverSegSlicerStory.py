@@ -37,7 +37,8 @@ class UniverSegSlicerStory(unittest.TestCase):
 
     # --- helpers ---
 
-    def waitFor(self, condition, seconds=PATIENCE_S):
+    def waitFor(self, condition, seconds=None):
+        seconds = seconds or PATIENCE_S
         end = time.time() + seconds
         while not condition():
             self.assertLess(time.time(), end, f"waited {seconds} s; panel says: {self.ui.messageLabel.text}")
@@ -56,9 +57,20 @@ class UniverSegSlicerStory(unittest.TestCase):
         button.click()
         slicer.app.processEvents()
 
-    def shoot(self, name):
+    def shoot(self, name, section="inputSection"):
         folder = os.environ.get("UNIVERSEG_SCREENSHOTS")
         if folder:
+            slicer.util.mainWindow().resize(1500, 960)
+            slicer.util.setDataProbeVisible(False)
+            slicer.util.setModuleHelpSectionVisible(False)
+            slicer.util.setApplicationLogoVisible(False)
+            self.settle(1.0)
+            area = getattr(self.ui, section)
+            parent = area.parent()
+            while parent is not None and not hasattr(parent, "ensureWidgetVisible"):
+                parent = parent.parent()
+            if parent is not None:
+                parent.verticalScrollBar().setValue(area.pos.y())
             self.settle(1.0)
             slicer.util.mainWindow().grab().save(str(Path(folder) / f"{name}.png"))
 
@@ -84,12 +96,12 @@ class UniverSegSlicerStory(unittest.TestCase):
     def test_1_mark_segment_apply_undo(self):
         volume, segmentation = self.loadSample()
         self.assertEqual(self.ui.supportTable.rowCount, len(MARKED))
-        self.shoot("1-marked")
+        self.shoot("1-marked", "markSection")
         organ = self.firstSegment(segmentation)
         before = self.array(segmentation, organ, volume)
         self.press("segmentButton")
         self.waitFor(lambda: self.logic.state.phase == "preview")
-        self.shoot("2-preview")
+        self.shoot("2-preview", "supportSection")
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), before)
         self.press("applyButton")
         after = self.array(segmentation, organ, volume)
@@ -97,7 +109,7 @@ class UniverSegSlicerStory(unittest.TestCase):
         np.testing.assert_array_equal(after[list(MARKED)], before[list(MARKED)])
         self.settle()
         self.assertEqual(self.ui.supportTable.rowCount, len(MARKED))
-        self.shoot("3-applied")
+        self.shoot("3-applied", "supportSection")
         self.panel.context.editor.undo()
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), before)
         self.panel.context.editor.redo()
@@ -125,7 +137,7 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.settle()
         self.clickInRedView()
         self.waitFor(lambda: self.panel.clicks.count == 1 and not self.logic.state.busy)
-        self.shoot("4-click")
+        self.shoot("4-click", "segmentSection")
         self.press("acceptClickButton")
         self.settle()
         marked = self.array(segmentation, self.firstSegment(segmentation), volume)
@@ -207,8 +219,8 @@ class UniverSegSlicerStory(unittest.TestCase):
     def test_9_sample_data(self):
         import SampleData
 
-        nodes = SampleData.SampleDataLogic().downloadSamples("UniverSegPhantom")
-        self.assertTrue(nodes)
+        source = SampleData.SampleDataLogic().sourceForSampleName("UniverSegPhantom")
+        self.assertTrue(source.customDownloader(source))
         self.settle()
         self.assertEqual(self.ui.supportTable.rowCount, 3)
 

@@ -33,7 +33,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     editor.setSourceVolumeNodeSelectorVisible(False)
     editor.setSwitchToSegmentationsButtonVisible(False)
     editor.setEffectNameOrder(EFFECTS)
-    editor.setUnorderedEffectsVisible(False)
+    editor.setProperty("unorderedEffectsVisible", False)
     editor.setEffectColumnCount(4)
     ui.editorContainer.layout().addWidget(editor)
     # One Ctrl+Z in the panel's editor takes a result back, like a stroke.

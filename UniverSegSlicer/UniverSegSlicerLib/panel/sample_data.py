@@ -29,6 +29,10 @@ def register(icons: Path) -> None:
         category=CATEGORY,
         sampleName="UniverSegPhantom",
         thumbnailFileName=str(icons / "UniverSegPhantom.png"),
+        # Nothing is fetched; Sample Data wants the lists of an address and a file all the same.
+        uris="generated",
+        fileNames="UniverSegPhantom",
+        nodeNames="UniverSegPhantom",
         customDownloader=load_phantom,
     )
     logic.registerCustomSampleDataSource(

@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import UniverSegError
+from ..scene.creation import segmentation_made_for
 from ..scene.volumes import check_volume
 from .click_section import ClickSection
 from .context import Context, Dialogs, Views
@@ -69,6 +70,7 @@ class UniverSegPanel:
         self._changed_at: float | None = None
         self._observed: list[tuple[Any, int]] = []
         self._nodes: tuple[Any, Any] = (None, None)
+        self._shown: Any = None
         self._marks_problem = ""
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -82,6 +84,7 @@ class UniverSegPanel:
         self.context.parameters = parameters
         self.context.forget_problem()
         if parameters is None:
+            self._shown = None
             self._follow(None, None)
         else:
             self.models.update()
@@ -130,19 +133,22 @@ class UniverSegPanel:
         parameters = self.context.parameters
         if parameters is None:
             return
-        volume, segmentation = parameters.volume, parameters.segmentation
-        if volume is not None and segmentation is None and not _problem_of(volume):
-            # As in the Segment Editor: a segmentation is there to paint in at once.
-            parameters.segmentation = self.context.logic.new_segmentation(volume)
-            segmentation = parameters.segmentation
+        volume, segmentation = self._chosen()
+        if volume is not None and segmentation is None:
+            self._mark_changed()
         if self._chosen() != self._nodes:
             self._follow(volume, segmentation)
+        if volume is not self._shown and volume is not None and not _problem_of(volume):
+            self._shown = volume
+            self.context.views.show_volume(volume)
         self.refresh()
 
     def tick(self) -> None:
         """Take in the worker's results; redraw when something changed."""
         state = self.context.logic.poll()
         settled = self._changed_at is not None and time.monotonic() - self._changed_at > SETTLE_S
+        if settled:
+            self._provide_segmentation()
         if settled or self._chosen() != self._nodes:
             self.on_parameters_changed()
         elif state.revision != self._revision:
@@ -151,17 +157,27 @@ class UniverSegPanel:
     def refresh(self) -> None:
         """Bring every widget up to date."""
         context = self.context
-        self._changed_at = None
         self._marks_problem = self.support.update()
         state = context.logic.state
         self._revision = state.revision
         now = self._situation(state)
         for name, enabled in controls(now).items():
             getattr(context.ui, name).setEnabled(enabled)
-        self.run.update(state, self.export.message if self.export.message and not state.busy else hint(now))
-        if state.busy:
+        if now.running:
             self.export.message = ""
+        self.run.update(state, self.export.message or hint(now))
         self.review.update(state)
+
+    def _provide_segmentation(self) -> None:
+        """As in the Segment Editor: a segmentation is there to paint in at once.
+
+        Made only when the scene has settled, since one may be about to come along with the volume.
+        """
+        self._changed_at = None
+        volume, segmentation = self._chosen()
+        if volume is not None and segmentation is None and not _problem_of(volume):
+            found = segmentation_made_for(volume) or self.context.logic.new_segmentation(volume)
+            self.context.parameters.segmentation = found
 
     def _chosen(self) -> tuple[Any, Any]:
         parameters = self.context.parameters
@@ -195,9 +211,9 @@ class UniverSegPanel:
         self._nodes = (volume, segmentation)
         editor = self.context.editor
         editor.setSegmentationNode(segmentation)
-        editor.setSourceVolumeNode(volume)
+        if segmentation is not None:
+            editor.setSourceVolumeNode(volume)
         if volume is not None:
-            self.context.views.show_volume(volume)
             # A volume can be listed before its voxels are there.
             for event in (volume.ImageDataModifiedEvent, "ModifiedEvent"):
                 self._observed.append((volume, volume.AddObserver(event, self._mark_changed)))

@@ -48,3 +48,14 @@ def drop_untouched_segments(segmentation: Any, default_name: str = DEFAULT_SEGME
         segment.GetBounds(bounds)
         if segment.GetName() == default_name and bounds[0] > bounds[1]:
             held.RemoveSegment(segment_id)
+
+
+def segmentation_made_for(volume: Any) -> Any | None:
+    """A segmentation of the scene whose grid is that of the volume, or None; previews do not count."""
+    scene = volume.GetScene()
+    for position in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
+        node = scene.GetNthNodeByClass(position, "vtkMRMLSegmentationNode")
+        role = node.GetReferenceImageGeometryReferenceRole()
+        if node.GetNodeReference(role) is volume and not node.GetHideFromEditors() and node.GetSaveWithScene():
+            return node
+    return None
