@@ -98,7 +98,6 @@ def test_padding_is_centred_and_zero(shape: tuple[int, int], size: int) -> None:
     assert square.max() == 255
 
 
-@settings(deadline=None)
 @given(SHAPES, st.floats(0.3, 3), st.floats(0.3, 3), st.integers(0, 2**31))
 def test_resized_masks_keep_their_area_and_never_vanish(
     shape: tuple[int, int], row_mm: float, col_mm: float, seed: int
@@ -116,7 +115,7 @@ def test_resized_masks_keep_their_area_and_never_vanish(
     assert abs(small[1].mean() - share) <= (2 * np.sqrt(small[1].sum()) + 8) / 32**2 + 0.35 * share
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(12, 60), st.integers(12, 60))
 def test_there_and_back_again(rows: int, cols: int) -> None:
     y, x = np.mgrid[:rows, :cols]
