@@ -215,8 +215,9 @@ def _volume_parts(volumes: Sequence[VolumeScore], folder: Path) -> list[str]:
     header = [f"{count} marked" for count in marks]
     return [
         f"## Slice to volume, {len(names)} data sets of volumes that were not trained on\n",
-        "Dice over the slices that are not marked; marks in the middles of equal parts of the structure's slices. Both "
-        "baselines are told its first and last slice; the network finds them.\n",
+        "Dice over the slices that are not marked; marks in the middles of equal parts of the structure's slices. "
+        "Shape interpolation and nearest copy are told its first and last slice; interpolation between the marks ends "
+        "there, and the network has to find the ends.\n",
         markdown_table(["method", *header], rows),
         f"By data set ({' / '.join(METHODS)}):\n",
         markdown_table(["data set", *header], table),

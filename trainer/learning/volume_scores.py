@@ -14,7 +14,7 @@ from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
 
 #: What is compared; the first is the network.
-METHODS = ("network", "shape interpolation", "nearest copy")
+METHODS = ("network", "between the marks", "shape interpolation", "nearest copy")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ def score_volume(
 ) -> list[VolumeScore]:
     """Dice over the unmarked slices for every number of marked slices that leaves some with the label.
 
-    The stack is what the store holds of the volume. Both baselines are told the label's
-    first and last slice, and repeat the outermost marks up to there; the network has to find the ends.
+    The stack is what the store holds of the volume. "between the marks" is shape
+    interpolation that ends at the outermost marks. "shape interpolation" and "nearest copy" are told the label's
+    first and last slice and repeat the outermost marks up to there; the network has to find these ends.
     """
     images = pool.read_images(task.images).cpu().numpy()
     masks = pool.read_masks(task.masks).cpu().numpy() > 0.5
@@ -95,11 +96,12 @@ def score_volume(
 
 
 def _baselines(masks: np.ndarray, placed: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
-    between, nearest = np.zeros_like(masks), np.zeros_like(masks)
+    between, nearest, inner = np.zeros_like(masks), np.zeros_like(masks), np.zeros_like(masks)
     for index in range(present[0], present[-1] + 1):
         nearest[index] = masks[placed[np.abs(placed - index).argmin()]]
         between[index] = between_marks(placed, masks[placed], index, interpolate=True)
-    return {"shape interpolation": between, "nearest copy": nearest}
+    inner[placed[0] : placed[-1] + 1] = between[placed[0] : placed[-1] + 1]
+    return {"between the marks": inner, "shape interpolation": between, "nearest copy": nearest}
 
 
 def mean_volume_dice(scores: Sequence[VolumeScore]) -> dict[tuple[str, int], float]:

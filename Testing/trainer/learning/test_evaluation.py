@@ -24,7 +24,7 @@ from trainer.learning.in_context import (
 )
 from trainer.learning.report import markdown_table
 from trainer.learning.step_bench import direct_logits, time_steps
-from trainer.learning.volume_scores import VolumeScore, mean_volume_dice, place_marks, score_volume
+from trainer.learning.volume_scores import METHODS, VolumeScore, mean_volume_dice, place_marks, score_volume
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.architecture import Architecture
@@ -138,13 +138,18 @@ def test_volumes_are_scored_beside_both_baselines(pool: DataPool) -> None:
     scores = score_volume(model, pool, pool.volumes[0], marks=(1, 3, 50))
     # Fifty marks leave no slice to be scored.
     assert {(s.method, s.marks) for s in scores} == {
-        (method, marks) for method in ("network", "shape interpolation", "nearest copy") for marks in (1, 3)
+        (method, marks)
+        for method in ("network", "between the marks", "shape interpolation", "nearest copy")
+        for marks in (1, 3)
     }
     means = mean_volume_dice(scores)
     # The disc moves evenly: between three marks its interpolation is nearly exact, and better than the nearest copy.
     assert means["shape interpolation", 3] > 0.9
     assert means["shape interpolation", 3] > means["nearest copy", 3]
     assert means["nearest copy", 3] > means["nearest copy", 1]
+    # Without the ends it stops at the outermost marks; one mark has nothing between.
+    assert means["between the marks", 3] < means["shape interpolation", 3]
+    assert means["between the marks", 1] == 0
 
 
 def test_tables_and_plots_are_written(tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ def test_tables_and_plots_are_written(tmp_path: Path) -> None:
             for draw in (-1, 0, 1)
         ],
         [ClickScore("a", "t", 0, 0, clicks, 0.3 * clicks) for clicks in (1, 2)],
-        [VolumeScore("v", "t", 3, method, 0.7) for method in ("network", "shape interpolation", "nearest copy")],
+        [VolumeScore("v", "t", 3, method, 0.7) for method in METHODS],
     )
     write_evaluation(result, tmp_path, "some model", 32)
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
