@@ -64,11 +64,12 @@ class GroupMatch:
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for every file that was found and cannot be used."""
+        """One sentence for every file that was found and cannot be used, of a stack for every folder of slices."""
         name = self.group.name
+        stacked = self.group.reader == "stack"
         return (
-            [f"{name}: no label for the image {path}" for path in self.images_without_label]
-            + [f"{name}: no image for the label {path}" for path in self.labels_without_image]
+            [f"{name}: no label for the image {path}" for path in _shortened(self.images_without_label, stacked)]
+            + [f"{name}: no image for the label {path}" for path in _shortened(self.labels_without_image, stacked)]
             + [f"{name}: a second file for the same image, left out: {path}" for path in self.duplicates]
         )
 
@@ -145,6 +146,15 @@ def pairing_groups(group: Group) -> tuple[str, ...]:
 
 def _found(match: GroupMatch) -> bool:
     return bool(match.images_without_label or match.labels_without_image)
+
+
+def _shortened(paths: list[str], stacked: bool) -> list[str]:
+    if not stacked:
+        return paths
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    return [first if not others else f"{first} and {len(others)} more beside it" for first, *others in folders.values()]
 
 
 def _group_names(patterns: tuple[str, ...]) -> set[str]:
