@@ -20,7 +20,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 
 #: Runs the command line, says when the network has begun to work, and makes it slow enough to be interrupted.
 SLOW = """
-import sys, time
+import signal, sys, time
+# A shell that runs the tests in the background makes its children deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from UniverSegSlicerLib.network import InContextModel
 plain = InContextModel.predict
 def predict(*arguments, **options):

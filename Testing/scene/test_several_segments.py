@@ -108,7 +108,9 @@ def test_one_structure_after_the_other(make):
     # Nothing is new now: a further run would be about both.
     assert case.marked() == [2, 3, 6, 7]
     # A correction of the liver makes the run about the liver.
-    liver[4] = structure(1)[4]
+    was = liver[4].copy()
+    liver[4] = np.roll(structure(1)[4], 1, axis=0)
+    assert (liver[4] != was).any()
     case.world.paint(case.segmentation, "a", liver, case.volume)
     assert case.marked() == [2, 4, 6]
 
