@@ -50,7 +50,7 @@ class RunSection:
         ui.progressBar.setVisible(running)
         ui.progressBar.setValue(round(100 * state.fraction))
         problem = self._context.problem or state.error
-        text = problem or (state.message if running and state.message else "") or hint
+        text = problem or (state.message if state.phase in ("running", "click") and state.message else "") or hint
         report = state.report
         if report is not None and not problem and not running and state.phase == "preview":
             text = _("{hint} {seconds} s on {device}.").format(

@@ -151,6 +151,8 @@ class ClickControl:
         else:
             preview.set_preview(self._preview, selection.volume, segment_id, part)
         message = "Click to correct, Ctrl+click to exclude; Enter accepts the slice."
+        if part is None:
+            message = "The network finds nothing at these clicks: click again, or mark a slice by painting first."
         self._holder.set(message=message, error="", revision=self._holder.state.revision + 1)
 
     def _on_failed(self, sentence: str, _error: BaseException) -> None:
