@@ -15,7 +15,7 @@ from trainer.learning import loop
 from trainer.learning.checkpoints import averaged_network, list_checkpoints, load_checkpoint
 from trainer.learning.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
 from trainer.learning.loop import DivergenceError, RunOptions, train
-from trainer.tasks.episodes import EpisodeSettings
+from trainer.tasks.episodes import EpisodeSettings, without_randomness
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
@@ -71,15 +71,16 @@ def test_training_learns_bright_discs(tmp_path: Path, pool: DataPool) -> None:
     losses: list[float] = []
     config = replace(
         CONFIG,
-        phases=(Phase(60, 16, 2, 12, (2, 4), {2: 1}),),
-        # Every query shows a disc; slices beyond the end of a structure are harder than these few steps can learn.
-        episodes=EpisodeSettings(shares={"across": 1.0}),
-        optimizer=OptimizerSettings(learning_rate=5e-3, warmup_steps=5),
+        phases=(Phase(50, 16, 2, 8, (2, 2), {2: 1}),),
+        # Nothing that makes one batch harder than another.
+        episodes=without_randomness(EpisodeSettings(shares={"across": 1.0})),
+        prompts=PromptSettings(click_p=0.0, rounds=1),
+        optimizer=OptimizerSettings(learning_rate=1e-2, warmup_steps=5),
         record=replace(CONFIG.record, log_every=0, checkpoint_every=0),
     )
     options = RunOptions(tmp_path / "run", accelerator="cpu")
     train(config, options, lambda _d: pool, report=lambda _s, _n, figures: losses.append(figures["loss"]))
-    assert sum(losses[-10:]) < 0.75 * sum(losses[:10])
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
 
 
 def test_old_checkpoints_go_and_small_files_remain(tmp_path: Path, pool: DataPool) -> None:
