@@ -21,7 +21,7 @@ def test_every_type_of_voxel_and_label(phantom, model, overlap, dtype: str) -> N
     volume = Volume((truth * 1).astype(dtype), phantom.volume.geometry)
     marks = np.zeros(truth.shape, dtype)
     marks[[8, 14]] = truth[[8, 14]]
-    assert overlap(propagate(volume, marks, model=model).labels == 1, truth) > 0.9
+    assert overlap(propagate(volume, marks, model=model).labels == 1, truth) > 0.8
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

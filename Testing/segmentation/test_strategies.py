@@ -39,7 +39,9 @@ def make_task(model, shapes: list[np.ndarray], marked: list[int], seen: list[np.
     masks = np.stack([marks[n] for n in marked]) if marked else np.zeros((0, SIZE, SIZE), np.float32)
     support = SupportStack(model, images[marked], masks, places)
     wanted = np.setdiff1d(np.arange(len(shapes)), marked)
-    return LabelTask(images, marks, wanted, support, PropagationSettings(**settings), Meter(None, None, 1), SHOWN)
+    return LabelTask(
+        images, marks, wanted, support, PropagationSettings(**{"passes": 1, **settings}), Meter(None, None, 1), SHOWN
+    )
 
 
 def found_areas(result) -> list[int]:

@@ -126,7 +126,7 @@ class LabelRun:
             self._predict_marked(task, found)
         if self.settings.detail > 1 and self.strategy == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame, found = refine_in_tiles(task, found, frame, self.slices.seen_through, self._masks_through)
-        if self.settings.smooth:
+        if self.settings.smooth and self.strategy == "prior":
             found.logits = smooth_along_slices(found.logits, self.settings.smooth)
         # Half the memory, and finer steps than any threshold asks for.
         found.logits = found.logits.astype(np.float16)

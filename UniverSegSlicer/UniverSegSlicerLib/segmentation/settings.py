@@ -40,7 +40,7 @@ class PropagationSettings:
             its neighbours is the prior. At least 1.
         detail: Tiles per side: with 2 or more, a structure that is large on the network's grid is predicted once more
             in overlapping tiles, each at the full resolution of the network. At least 1.
-        smooth: Standard deviation of a Gaussian along the slice axis, on logits, in slices; 0 for none.
+        smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior", in slices; 0 for none.
         keep_marked: Return the marked slices as they were given, voxel for voxel.
         slice_range: (first, stop) of the slices to predict along the axis; all without it.
 
@@ -57,10 +57,10 @@ class PropagationSettings:
     margin: float = 0.5
     margin_mm: float | None = None
     shape_weight: float = 0.5
-    ending: float = 2.0
-    passes: int = 1
+    ending: float = 3.0
+    passes: int = 2
     detail: int = 1
-    smooth: float = 0.0
+    smooth: float = 1.0
     keep_marked: bool = True
     slice_range: tuple[int, int] | None = None
 
