@@ -14,7 +14,7 @@ from ..imaging import Box, IntensityWindow, SliceFrame
 from ..progress import CancelToken
 from .choice import draw_support
 from .label_run import example_frame
-from .predictor import Meter, SupportStack, planes, probability
+from .predictor import CLICK_CHANNELS, PRIOR_CHANNELS, Meter, SupportStack, planes, probability
 from .region import region_around
 from .settings import PropagationSettings
 from .support import SupportExample, SupportSet
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 #: A click, (row, col) in pixels of the slice; whole numbers are pixel centres.
 Point = tuple[float, float]
 
-#: Query channels of a model that reads clicks: image, positive and negative clicks.
-CLICK_CHANNELS = 3
-_PRIOR_CHANNELS = 4
 # A closer look pays where it shows the structure at least this much larger.
 _CLOSER = 0.67
 # Frames whose examples stay encoded: the whole slice, and a region that grew now and then.
@@ -155,7 +152,7 @@ class ClickSession:
 
         frame = self._frame(self._box or self._region(clicks, prior), clicks)
         logits = look(frame, prior)
-        if self._box is None and self.model.query_channels >= _PRIOR_CHANNELS:
+        if self._box is None and self.model.query_channels >= PRIOR_CHANNELS:
             closer = self._frame(self._region(clicks, logits > 0), clicks)
             if closer.side_mm <= _CLOSER * frame.side_mm:
                 logits = look(closer, probability(logits))
@@ -211,7 +208,7 @@ class ClickSession:
             raise InputError(f"the prior has the shape {prior.shape}, the slice {self.shape}.")
         if not (np.isfinite(prior).all() and prior.min() >= 0 and prior.max() <= 1):
             raise InputError("the prior has values outside [0, 1].")
-        if self.model.query_channels < _PRIOR_CHANNELS:
+        if self.model.query_channels < PRIOR_CHANNELS:
             return None  # clicks and examples say enough for such a model
         return prior if prior.any() else None
 

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..network import QUERY_PLANES
 from ..progress import CancelToken, ProgressCallback
 from .choice import Draw
 
 if TYPE_CHECKING:
     from ..network import EncodedSupport, InContextModel
+
+#: Query channels of a model that reads clicks, and of one that also has the prior plane.
+CLICK_CHANNELS = QUERY_PLANES.index("negative clicks") + 1
+PRIOR_CHANNELS = QUERY_PLANES.index("prior mask") + 1
 
 # Queries between two reports of progress: about a second of work. The network cuts them further to its memory.
 _BATCH_CPU = 16

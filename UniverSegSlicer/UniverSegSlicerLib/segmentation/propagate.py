@@ -15,16 +15,13 @@ from ..progress import CancelToken, ProgressCallback, sub_progress
 from .compose import compose
 from .label_run import LabelRun, VolumeSlices
 from .marks import find_marked_slices
-from .predictor import Meter
+from .predictor import PRIOR_CHANNELS, Meter
 from .ranking import SliceSuggestion, rank_slices
 from .settings import PropagationSettings
 from .support import SupportSet, same_grid_labels
 
 if TYPE_CHECKING:
     from ..network import InContextModel
-
-#: Query channels of a model that has the prior plane.
-PRIOR_CHANNELS = 4
 
 
 @dataclass(frozen=True, eq=False)
