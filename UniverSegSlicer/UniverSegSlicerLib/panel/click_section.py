@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from slicer.i18n import tr as _
 
 from ..errors import InputError
@@ -16,7 +18,7 @@ class ClickSection:
         require_torch: Asks for torch when it is missing; raises DependencyError when it stays missing.
     """
 
-    def __init__(self, context: Context, require_torch: object) -> None:
+    def __init__(self, context: Context, require_torch: Callable[[], None]) -> None:
         self._context = context
         self._require_torch = require_torch
         self._listening = False
@@ -62,7 +64,7 @@ class ClickSection:
         )
 
     def _begin(self) -> None:
-        self._require_torch()  # type: ignore[operator]
+        self._require_torch()
         selection = self._context.selection()
         if selection.volume is None:
             raise InputError(_("Choose a volume before clicking."))

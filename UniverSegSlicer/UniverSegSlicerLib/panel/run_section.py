@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from slicer.i18n import tr as _
 
 from ..scene.dependencies import torch_status
@@ -19,7 +21,7 @@ class RunSection:
         provide_torch: Makes torch available, asking the user; raises DependencyError when it cannot.
     """
 
-    def __init__(self, context: Context, provide_torch: object) -> None:
+    def __init__(self, context: Context, provide_torch: Callable[[], None]) -> None:
         self._context = context
         self._provide_torch = provide_torch
         context.ui.segmentButton.clicked.connect(self.start)
@@ -37,7 +39,7 @@ class RunSection:
     def require_torch(self) -> None:
         """Ask for torch when it is missing; raises DependencyError when it stays missing."""
         if not torch_status().ready:
-            self._provide_torch()  # type: ignore[operator]
+            self._provide_torch()
 
     def _start(self) -> None:
         self.require_torch()

@@ -8,7 +8,6 @@ from typing import Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from ..errors import UniverSegError
 from ..scene.creation import segmentation_made_for
@@ -136,7 +135,7 @@ class UniverSegPanel:
         volume, segmentation = self._chosen()
         if volume is not None and segmentation is None:
             self._mark_changed()
-        if self._chosen() != self._nodes:
+        if (volume, segmentation) != self._nodes:
             self._follow(volume, segmentation)
         if volume is not self._shown and volume is not None and not _problem_of(volume):
             self._shown = volume
@@ -152,12 +151,17 @@ class UniverSegPanel:
         if settled or self._chosen() != self._nodes:
             self.on_parameters_changed()
         elif state.revision != self._revision:
-            self.refresh()
+            # Progress comes many times a second; the segments are read again only when they have changed.
+            self._show_state()
 
     def refresh(self) -> None:
-        """Bring every widget up to date."""
-        context = self.context
+        """Bring every widget up to date, the support table included."""
         self._marks_problem = self.support.update()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """Bring everything but the support table up to date."""
+        context = self.context
         state = context.logic.state
         self._revision = state.revision
         now = self._situation(state)
@@ -238,11 +242,3 @@ def _problem_of(volume: Any) -> str:
     except UniverSegError as error:
         return str(error)
     return ""
-
-
-def help_text() -> str:
-    """What the module's Help section says."""
-    return _(
-        "Mark a structure on a few slices of a volume; a network that learns from examples (UniverSeg, Butoi et al., "
-        "ICCV 2023) segments the other slices. No training, no cloud."
-    )
