@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainer.folders import remove_folder, replace_folder
 from UniverSegSlicerLib.errors import ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.model import UniverSeg
-from UniverSegSlicerLib.network.weights.files import build_network
+from UniverSegSlicerLib.network.weights.files import build_network, load_tensors
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors, write_safetensors
 
 _NAME = re.compile(r"step_(\d+)")
@@ -64,16 +64,14 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 3) -> Path
         torch.save(checkpoint.ranks, partial / "states.pt")
         record = {**checkpoint.record, "step": checkpoint.step, "averaged_updates": checkpoint.averaged_updates}
         (partial / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
+        replace_folder(partial, target)
     except (OSError, RuntimeError, OutputError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise OutputError(
             f"{target}: the checkpoint cannot be written ({error}); the earlier ones are untouched."
         ) from error
     for old in list_checkpoints(folder)[:-keep] if keep else []:
-        shutil.rmtree(old, ignore_errors=True)
+        remove_folder(old)
     return target
 
 
@@ -113,14 +111,13 @@ def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Che
     found = Architecture.from_json(metadata.get("architecture", "null"))
     if architecture is not None:
         require_same_trunk(found, architecture, path)
+    optimizer, ranks = load_tensors(path / "optimizer.pt"), load_tensors(path / "states.pt")
     try:
-        record = json.loads((path / "record.json").read_text(encoding="utf-8"))
-        optimizer = torch.load(path / "optimizer.pt", weights_only=True, map_location="cpu")
-        ranks = torch.load(path / "states.pt", weights_only=True, map_location="cpu")
-    except (OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        record = dict(json.loads((path / "record.json").read_text(encoding="utf-8")))
+        step, updates = int(record["step"]), int(record.get("averaged_updates", 0))
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: the checkpoint is damaged ({error}).") from error
-    updates = int(record.get("averaged_updates", 0))
-    return Checkpoint(int(record["step"]), found, network, averaged, updates, optimizer, ranks, record)
+    return Checkpoint(step, found, network, averaged, updates, optimizer, ranks, record)
 
 
 def require_same_trunk(found: Architecture, wanted: Architecture, source: object) -> None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-import yaml
-
-from trainer.tasks.episodes import EpisodeSettings
+from trainer.tasks.episodes import EpisodeSettings, check_shares
+from trainer.yaml_files import read_yaml
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 from UniverSegSlicerLib.network.architecture import Architecture
 
@@ -51,6 +50,8 @@ class Phase:
         pairs: (query, support) pairs a step; the number of tasks follows from it and the support size drawn.
         tasks: Smallest and largest number of tasks a step.
         support: Support sizes to draw from, with relative weights.
+        shares: Shares of the kinds of episodes in this phase; None takes those of ``episodes``.
+        prompted: Factor on the probabilities of clicks, priors and further rounds, in [0, 1].
     """
 
     steps: int
@@ -59,6 +60,8 @@ class Phase:
     pairs: int = 48
     tasks: tuple[int, int] = (2, 12)
     support: Mapping[int, float] = field(default_factory=lambda: {0: 0.5, 1: 1, 2: 2, 3: 2, 4: 2, 6: 1, 8: 1, 16: 0.5})
+    shares: Mapping[str, float] | None = None
+    prompted: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "support", {int(size): float(weight) for size, weight in self.support.items()})
@@ -70,6 +73,11 @@ class Phase:
             raise InputError(
                 f"A phase draws its support size from {self.support}; expected sizes of 0 or more with weights."
             )
+
+        if self.shares is not None:
+            check_shares(self.shares, "a phase's shares")
+        if not 0 <= self.prompted <= 1:
+            raise InputError(f"A phase has prompted {self.prompted}; expected a factor from 0 to 1.")
 
     def tasks_for(self, support: int) -> int:
         """Tasks of a step with this support size."""
@@ -93,6 +101,10 @@ class PromptSettings:
     rounds: int = 2
     more_rounds_p: float = 0.15
     drop_prior_p: float = 0.1
+
+    def scaled(self, factor: float) -> PromptSettings:
+        """The same with ``factor`` times the probabilities of clicks and of further rounds."""
+        return dataclasses.replace(self, click_p=factor * self.click_p, more_rounds_p=factor * self.more_rounds_p)
 
 
 @dataclass(frozen=True)
@@ -207,12 +219,7 @@ def load_config(path: str | Path) -> TrainingConfig:
         InputError: The file is missing, is not YAML, has an unknown key or a value of the wrong kind.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"The configuration {path} cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"The configuration {path} is not YAML: {error}.") from error
+    values = read_yaml(path, "The configuration")
     if not isinstance(values, dict):
         raise InputError(f"The configuration {path} must be a mapping of settings, not {type(values).__name__}.")
     return from_mapping(TrainingConfig, values)

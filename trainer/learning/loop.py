@@ -144,15 +144,22 @@ class _Run:
         phase = config.phase_at(step)
         sizes = np.array(list(phase.support))
         weights = np.array(list(phase.support.values()))
-        support = int(self.sampler.host.choice(sizes, p=weights / weights.sum()))
+        # The same size in every process, or the one with the smaller batch would wait for the other.
+        support = int(np.random.default_rng([config.seed, step]).choice(sizes, p=weights / weights.sum()))
         tasks = phase.tasks_for(support)
         clock = time.perf_counter()
-        episodes = self.sampler.draw(tasks, phase.queries, support, phase.resolution)
+        episodes = self.sampler.draw(
+            tasks, phase.queries, support, phase.resolution, shares=phase.shares, prompted=phase.prompted
+        )
         drawn = time.perf_counter() - clock
         images, labels = episodes.support_images, episodes.support_labels
         channels = config.architecture.query_channels
         queries = prompted_queries(
-            episodes, config.prompts, channels, self.prompts, lambda planes: forward(planes, images, labels)
+            episodes,
+            config.prompts.scaled(phase.prompted),
+            channels,
+            self.prompts,
+            lambda planes: forward(planes, images, labels),
         )
         rate = learning_rate(step, config.progress(step), config.optimizer)
         for group in self.optimizer.param_groups:

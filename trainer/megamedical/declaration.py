@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from trainer.yaml_files import read_yaml
 from UniverSegSlicerLib.errors import InputError
 
 Reader = Literal["volume", "stack", "image", "table", "json"]
@@ -228,16 +229,8 @@ def parse_declaration(data: Any, source: str = "declaration") -> Declaration:
 
 def load_declaration(path: str | Path) -> Declaration:
     """Read one YAML file (see :func:`parse_declaration` for what is checked)."""
-    import yaml
-
     path = Path(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the declaration {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from error
-    return parse_declaration(data, path.name)
+    return parse_declaration(read_yaml(path, "The declaration"), path.name)
 
 
 @cache

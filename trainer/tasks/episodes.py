@@ -57,11 +57,16 @@ class EpisodeSettings:
     volume: VolumeEpisodeSettings = field(default_factory=VolumeEpisodeSettings)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.shares) - set(KINDS))
-        if unknown:
-            raise InputError(f"episodes.shares names {unknown[0]!r}; the kinds are {', '.join(KINDS)}.")
-        if not any(share > 0 for share in self.shares.values()):
-            raise InputError("episodes.shares are all 0; at least one kind of episode needs a positive share.")
+        check_shares(self.shares, "episodes.shares")
+
+
+def check_shares(shares: Mapping[str, float], name: str) -> None:
+    """Raise InputError unless ``shares`` (called ``name``) gives at least one of :data:`KINDS` a positive share."""
+    unknown = sorted(set(shares) - set(KINDS))
+    if unknown:
+        raise InputError(f"{name} names {unknown[0]!r}; the kinds are {', '.join(KINDS)}.")
+    if not any(share > 0 for share in shares.values()):
+        raise InputError(f"{name} are all 0; at least one kind of episode needs a positive share.")
 
 
 @dataclass(frozen=True)
@@ -99,18 +104,10 @@ class EpisodeSampler:
         self.device = torch.device(device)
         self.host = np.random.default_rng(seed)
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
-        shares = dict(settings.shares)
         tasks = pool.tasks if pool else []
         volumes = pool.volumes if pool else []
-        available = {"across": bool(tasks), "superpixel": bool(tasks), "volume": bool(volumes), "synthetic": True}
-        self._kinds = [kind for kind in KINDS if shares.get(kind, 0) > 0 and available[kind]]
-        if not self._kinds:
-            raise InputError(
-                f"The store has {len(tasks)} tasks and {len(volumes)} volume tasks, none of a kind with a positive "
-                f"share in {shares}."
-            )
-        weights = np.array([shares[kind] for kind in self._kinds], dtype=float)
-        self._shares = weights / weights.sum()
+        self._available = {"across": bool(tasks), "superpixel": bool(tasks), "volume": bool(volumes), "synthetic": True}
+        self._cumulative(settings.shares)
         self.datasets = {task.dataset for task in tasks} | {volume.dataset for volume in volumes}
         self._tasks = self._sampler(tasks, _task_path) if tasks else None
         self._volumes = self._sampler(volumes, _volume_path) if volumes else None
@@ -134,9 +131,33 @@ class EpisodeSampler:
         self.host = np.random.default_rng(seed)
         self.generator.manual_seed(int(self.host.integers(2**31)))
 
-    def draw(self, tasks: int, queries: int, support: int, side: int) -> Episodes:
-        """A batch of ``tasks`` episodes with ``queries`` queries and ``support`` examples of ``side`` pixels."""
-        raw = [self._draw_one(queries, support) for _ in range(tasks)]
+    def _cumulative(self, shares: Mapping[str, float]) -> np.ndarray:
+        """Cumulative shares of :data:`KINDS`; a kind that the store cannot give has none."""
+        weights = np.array([shares.get(kind, 0.0) * self._available[kind] for kind in KINDS], dtype=float)
+        if weights.sum() <= 0:
+            have = (len(self.pool.tasks), len(self.pool.volumes)) if self.pool else (0, 0)
+            raise InputError(
+                f"The store has {have[0]} tasks and {have[1]} volume tasks, none of a kind with a positive share in "
+                f"{dict(shares)}."
+            )
+        return np.cumsum(weights / weights.sum())
+
+    def draw(
+        self,
+        tasks: int,
+        queries: int,
+        support: int,
+        side: int,
+        *,
+        shares: Mapping[str, float] | None = None,
+        prompted: float = 1.0,
+    ) -> Episodes:
+        """A batch of ``tasks`` episodes with ``queries`` queries and ``support`` examples of ``side`` pixels.
+
+        ``shares`` take the place of the settings' own; ``prompted`` is a factor on ``prior_p``.
+        """
+        cumulative = self._cumulative(self.settings.shares if shares is None else shares)
+        raw = [self._draw_one(queries, support, cumulative) for _ in range(tasks)]
         source = self.pool.resolution if self.pool else side
         base = torch.stack([one.base for one in raw]).to(self.device)
         planes = self._gather(raw, queries, support, source, min(side, source))
@@ -144,7 +165,9 @@ class EpisodeSampler:
         warped = warp(planes.flatten(0, 1), grid).unflatten(0, (tasks, queries + support))
         images = augment_intensity(warped[:, :, :1], self.settings.augmentation, self.generator)
         labels = warped[:, :, 1:2]
-        priors, has_prior = self._priors(raw, warped[:, :queries, 1:2], warped[:, :queries, 2:3])
+        priors, has_prior = self._priors(
+            raw, warped[:, :queries, 1:2], warped[:, :queries, 2:3], prompted * self.settings.prior_p
+        )
         both = augment_labels(torch.cat([labels, priors], dim=1), self.settings.augmentation, self.generator)
         labels, priors = both[:, : queries + support], both[:, queries + support :] * has_prior[:, :, None, None, None]
         return Episodes(
@@ -184,11 +207,11 @@ class EpisodeSampler:
             planes[made, :, :2] = both.unflatten(0, (len(made), count))
         return planes
 
-    def _priors(self, raw: list[_Raw], labels: Tensor, planes: Tensor) -> tuple[Tensor, Tensor]:
+    def _priors(self, raw: list[_Raw], labels: Tensor, planes: Tensor, prior_p: float) -> tuple[Tensor, Tensor]:
         """Prior planes ``(T, K, 1, H, W)`` and which of them say anything."""
         tasks, queries = labels.shape[:2]
         given = torch.from_numpy(np.stack([one.has_prior for one in raw])).to(self.device)
-        own = coin(self.generator, (tasks, queries), self.settings.prior_p)
+        own = coin(self.generator, (tasks, queries), prior_p)
         from_volume = torch.tensor([one.kind == "volume" for one in raw], device=self.device)[:, None]
         own = own & ~from_volume
         source = torch.where(own[:, :, None, None, None], labels, planes)
@@ -204,8 +227,8 @@ class EpisodeSampler:
             result[rows] = disturb(source.flatten(0, 1)[rows], strength.flatten()[rows], self.generator)
         return result.reshape(labels.shape), has_prior
 
-    def _draw_one(self, queries: int, support: int) -> _Raw:
-        kind = self._kinds[int(np.searchsorted(np.cumsum(self._shares), self.host.random(), side="right"))]
+    def _draw_one(self, queries: int, support: int, cumulative: np.ndarray) -> _Raw:
+        kind = KINDS[min(int(np.searchsorted(cumulative, self.host.random(), side="right")), len(KINDS) - 1)]
         count = queries + support
         identity = torch.eye(3)[:2].expand(count, 2, 3)
         none = np.zeros(queries, dtype=bool)

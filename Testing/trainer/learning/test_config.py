@@ -57,6 +57,8 @@ def test_a_configuration_survives_writing_and_reading(written) -> None:  # type:
         ({"phases": [{"resolution": 64}]}, r"lacks the key 'phases\[0\].steps'"),
         ({"phases": [{"steps": 1, "resolution": 60}]}, "resolution 60; this network needs multiples of 8"),
         ({"phases": [{"steps": 1, "tasks": [1, 2, 3]}]}, "expected 2 values"),
+        ({"phases": [{"steps": 1, "shares": {"films": 1}}]}, "a phase's shares names 'films'"),
+        ({"phases": [{"steps": 1, "prompted": 2}]}, "prompted 2.0; expected a factor from 0 to 1"),
         ({"architecture": {"encoder": [0]}}, "encoder must be an integer"),
         ({"episodes": {"augmentation": {"task": {"affine_p": 2}}}}, "affine_p is 2"),
         ({"data": 5}, "data is 5; expected a mapping"),

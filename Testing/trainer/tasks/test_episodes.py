@@ -131,6 +131,16 @@ def test_unknown_kind_and_empty_shares_are_named() -> None:
         EpisodeSettings(shares={"across": 0.0})
 
 
+def test_a_draw_can_have_shares_and_priors_of_its_own(pool: DataPool) -> None:
+    mixed = sampler(pool, shares={"across": 1.0, "volume": 1.0}, prior_p=1.0)
+    assert set(mixed.draw(6, 1, 1, 16, shares={"synthetic": 1.0}).names) == {"synthetic"}
+    assert "synthetic" not in mixed.draw(12, 1, 1, 16).names
+    assert bool(mixed.draw(6, 2, 1, 16, shares={"across": 1.0}).has_prior.all())
+    assert not bool(mixed.draw(6, 2, 1, 16, shares={"across": 1.0}, prompted=0.0).has_prior.any())
+    with pytest.raises(InputError, match="none of a kind with a positive share"):
+        sampler(None, shares={"synthetic": 1.0}).draw(1, 1, 1, 16, shares={"across": 1.0})
+
+
 def test_volume_marks_are_spread_and_queries_are_not_marked(pool: DataPool) -> None:
     rng = np.random.default_rng(0)
     present = np.arange(10, 40)

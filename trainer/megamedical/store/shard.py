@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.folders import replace_folder
 from UniverSegSlicerLib.errors import InputError, OutputError
 
 from .files import sha256, write_atomically
@@ -80,7 +81,7 @@ def write_shard(
             "checksums": {path.name: sha256(path) for path in sorted(folder.iterdir())},
         }
         write_atomically(folder / "shard.json", (json.dumps(shard, indent=1, ensure_ascii=False) + "\n").encode())
-        _replace(folder, store / dataset)
+        replace_folder(folder, store / dataset)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise OutputError(f"Cannot write the data set {dataset} into {store}: {error.strerror or error}.") from error
@@ -163,12 +164,3 @@ def _new_array(stack: ExitStack, path: Path, shape: tuple[int, ...]) -> IO[bytes
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     return stream
-
-
-def _replace(new: Path, place: Path) -> None:
-    old = new.with_name(f"{new.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        place.rename(old)
-    new.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
