@@ -21,7 +21,8 @@ class Operations:
 
     Rotation in degrees; translation as a share of the side (drawn in the range, either sign, both directions); scale as
     a factor; elastic alpha and sigma in pixels of a 128-pixel image; blur sigma in pixels; noise in intensity units.
-    Gamma (intensities to a power) is not in the paper's table and off by default.
+    Gamma (intensities to a power) and curves (a random piecewise linear change of grey values, not always monotone, so
+    that a task looks like one of another modality) are not in the paper's table and off by default.
     """
 
     affine_p: float = 0.0
@@ -44,6 +45,8 @@ class Operations:
     noise_std: Range = (0.0, 0.05)
     gamma_p: float = 0.0
     gamma: Range = (0.7, 1.5)
+    curve_p: float = 0.0
+    curve_std: float = 0.25
     invert_p: float = 0.0
     invert_label_p: float = 0.0
     horizontal_flip_p: float = 0.0

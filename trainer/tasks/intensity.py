@@ -10,6 +10,9 @@ from torch import Tensor
 from .augmentation_table import AugmentationTable, Operations
 from .draws import coin, normal, uniform
 
+#: Evenly spaced grey values that a random curve gives new values.
+_KNOTS = 6
+
 
 def augment_intensity(images: Tensor, table: AugmentationTable, generator: torch.Generator) -> Tensor:
     """In-task, then task operations on ``(T, n, 1, H, W)`` in [0, 1]; noise is not clamped, as in the paper's code."""
@@ -37,6 +40,18 @@ def augment_labels(labels: Tensor, table: AugmentationTable, generator: torch.Ge
     return labels + invert * (1 - 2 * labels)
 
 
+def grey_curve(images: Tensor, heights: Tensor) -> Tensor:
+    """Images ``(n, 1, H, W)`` in [0, 1] through one piecewise linear curve each.
+
+    Args:
+        heights: ``(n, knots)``: the new values of evenly spaced grey values from 0 to 1.
+    """
+    place = images.flatten(1) * (heights.shape[1] - 1)
+    below = place.floor().clamp(0, heights.shape[1] - 2)
+    low, high = heights.gather(1, below.long()), heights.gather(1, below.long() + 1)
+    return torch.lerp(low, high, place - below).reshape(images.shape)
+
+
 def _apply(images: Tensor, ops: Operations, group: Tensor, groups: int, generator: torch.Generator) -> Tensor:
     """One column of the table on ``(N, 1, H, W)``; images with the same ``group`` share their draws."""
 
@@ -57,6 +72,11 @@ def _apply(images: Tensor, ops: Operations, group: Tensor, groups: int, generato
         images[rows] = picked.clamp_(0, 1)
     if len(rows := chosen(ops.gamma_p)):
         images[rows] = images[rows].clamp(0, 1) ** drawn(ops.gamma, rows)
+    if len(rows := chosen(ops.curve_p)):
+        heights = ops.curve_std * normal(generator, (groups, _KNOTS)) + torch.linspace(
+            0, 1, _KNOTS, device=images.device
+        )
+        images[rows] = grey_curve(images[rows].clamp(0, 1), heights.clamp(0, 1)[group[rows]])
     if len(rows := chosen(ops.sharpness_p)):
         factor = drawn((0.0, ops.sharpness), rows).reshape(-1)
         images[rows] = sharpness(images[rows].clamp(0, 1), factor)

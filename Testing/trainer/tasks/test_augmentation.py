@@ -7,7 +7,7 @@ import torch
 
 from trainer.tasks.augmentation_table import AugmentationTable, Operations
 from trainer.tasks.geometry import sampling_grid, warp
-from trainer.tasks.intensity import augment_intensity, augment_labels
+from trainer.tasks.intensity import augment_intensity, augment_labels, grey_curve
 from UniverSegSlicerLib.errors import InputError
 
 NOTHING = Operations()
@@ -127,3 +127,21 @@ def test_constant_images_survive_everything(generator: torch.Generator) -> None:
 def test_impossible_settings_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Operations(**arguments)
+
+
+def test_a_grey_curve_passes_through_its_knots() -> None:
+    values = torch.linspace(0, 1, 6).reshape(1, 1, 1, 6).repeat(2, 1, 1, 1)
+    heights = torch.tensor([[0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [1.0, 0.0, 0.5, 0.25, 0.75, 0.1]])
+    curved = grey_curve(values, heights)
+    assert torch.allclose(curved.reshape(2, 6), heights, atol=1e-5)
+    half = grey_curve(torch.full((2, 1, 1, 1), 0.3), heights).flatten()
+    assert torch.allclose(half, torch.tensor([0.3, 0.25]), atol=1e-5)
+
+
+def test_curves_are_alike_within_a_task_and_differ_between_tasks() -> None:
+    table = AugmentationTable(Operations(curve_p=1.0), Operations())
+    images = torch.linspace(0, 1, 64).reshape(1, 1, 1, 8, 8).expand(2, 3, 1, 8, 8)
+    found = augment_intensity(images, table, torch.Generator().manual_seed(3))
+    assert torch.allclose(found[:, :1].expand_as(found), found)
+    assert not torch.allclose(found[0], found[1], atol=0.05)
+    assert 0 <= float(found.min()) and float(found.max()) <= 1
