@@ -12,7 +12,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Twice quiet: errors only; the remarks of pip about indexes and the like are no use here.
 INSTALL := $(PIP) install -qq --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz mutations clean
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -44,6 +44,13 @@ lint: $(VENV)/test.stamp
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# The long runs of docs/reliability.md: each prints its counts.
+fuzz: $(VENV)/test.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.fuzz --profile long
+
+mutations: $(VENV)/test.stamp
+	$(BIN)/python -m Testing.reliability.mutate --files 10000
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -34,7 +34,7 @@ def read_yaml(path: Path, what: str) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not a text in UTF-8 (byte {error.start}).") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{what} {path} is not YAML: {_one_line(error)}.") from error
+        raise InputError(f"{what} {path} is not valid YAML: {_one_line(error)}.") from error
     except RecursionError as error:
         raise InputError(f"{what} {path} is nested too deeply.") from error
     except (ValueError, TypeError, OverflowError) as error:  # an impossible date or number, a key that is none

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..imaging import (
     IntensityWindow,
     array_axis,
+    check_grid,
     read_volume,
     slice_spacing,
     slice_stack,
@@ -82,6 +83,7 @@ def click_slice(
     outside = [parse_point(point, axis, index, "--exclude") for point in exclude or []]
 
     image = read_volume(volume)
+    check_grid(output, image.geometry)
     pixels = take_slice(image.array, axis, index)
     for points, option in ((inside, "--include"), (outside, "--exclude")):
         for row, col in points:

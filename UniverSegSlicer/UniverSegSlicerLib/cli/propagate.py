@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..errors import GeometryError, InputError
-from ..imaging import Volume, array_axis, read_label_map, read_volume, write_label_map, write_volume
+from ..imaging import Volume, array_axis, check_grid, read_label_map, read_volume, write_label_map, write_volume
 from ..imaging.files import WRITABLE
 from .console import print_json, progress_bar, say
 from .options import (
@@ -126,6 +126,9 @@ def propagate(
     only = parse_range(slice_range, "--range")
 
     image = read_volume(volume)
+    for path in (output, confidence):
+        if path is not None:
+            check_grid(path, image.geometry)
     marks = None if labels is None else read_marks(labels, volume, image)
     examples = None if support is None else SupportSet.load(support)
     settings = PropagationSettings(

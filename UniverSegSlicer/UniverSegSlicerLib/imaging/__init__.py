@@ -4,9 +4,19 @@ Arrays of volumes are (K, J, I); points and directions in space are LPS, lengths
 """
 
 from .boxes import Box
-from .files import as_labels, from_sitk, read_label_map, read_volume, to_sitk, write_label_map, write_volume
+from .files import as_labels, check_grid, from_sitk, read_label_map, read_volume, to_sitk, write_label_map, write_volume
 from .frame import OUTSIDE_LOGIT, SliceFrame
-from .geometry import AXES, Geometry, Volume, array_axis, slice_distance, slice_spacing, slice_stack, take_slice
+from .geometry import (
+    AXES,
+    Geometry,
+    Volume,
+    are_lengths,
+    array_axis,
+    slice_distance,
+    slice_spacing,
+    slice_stack,
+    take_slice,
+)
 from .intensity import IntensityWindow
 from .writing import replacing
 
@@ -18,8 +28,10 @@ __all__ = [
     "IntensityWindow",
     "SliceFrame",
     "Volume",
+    "are_lengths",
     "array_axis",
     "as_labels",
+    "check_grid",
     "from_sitk",
     "read_label_map",
     "read_volume",

@@ -8,6 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .dicom_elements import check_elements
+from .promises import check_promise
 
 _POSITION, _ORIENTATION, _TITLE = "0020|0032", "0020|0037", "0008|103e"
 # Slice positions are rounded by scanners; what differs by more than this part of a step is a missing slice or a tilt.
@@ -27,6 +29,9 @@ def read_series(folder: Path) -> sitk.Image:
     Raises:
         InputError: No series, several, slices that are not evenly spaced, not parallel, or sheared (gantry tilt).
     """
+    for path in folder.iterdir():
+        if path.is_file() and is_dicom(path):
+            check_elements(path)
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     if not series:
         raise InputError(f"{folder} holds no DICOM series.")
@@ -34,8 +39,9 @@ def read_series(folder: Path) -> sitk.Image:
         titles = ", ".join(sorted(_title(folder, uid) for uid in series))
         raise InputError(f"{folder} holds {len(series)} DICOM series ({titles}); give a folder with one.")
     files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), series[0])
+    tags = [_tags(file) for file in files]
     if len(files) > 1:
-        _check_steps(folder, files)
+        _check_steps(folder, tags)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(files)
     return reader.Execute()
@@ -52,11 +58,11 @@ def _tags(file: str) -> dict[str, str]:
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(file)
     reader.ReadImageInformation()
+    check_promise(reader, Path(file))
     return {key: reader.GetMetaData(key) for key in (_POSITION, _ORIENTATION, _TITLE) if reader.HasMetaDataKey(key)}
 
 
-def _check_steps(folder: Path, files: tuple[str, ...]) -> None:
-    tags = [_tags(file) for file in files]
+def _check_steps(folder: Path, tags: list[dict[str, str]]) -> None:
     if not all(_POSITION in t and _ORIENTATION in t for t in tags):
         raise InputError(f"{folder}: slices without position and orientation cannot be stacked to a volume.")
     positions = np.array([_vector(t[_POSITION]) for t in tags])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .dicom import is_dicom, read_series
+from .dicom_elements import check_elements
 from .geometry import Geometry, Volume
 from .nifti import check_nifti, is_nifti
+from .promises import check_promise
 from .writing import replacing
 
 #: What can be written; each is one file, so that it appears whole or not at all.
@@ -94,13 +96,15 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
     """Write voxels (K, J, I) of any real dtype, compressed, with exactly this geometry; whole or not at all.
 
     Raises:
-        InputError: A shape that does not fit, or an ending other than ``WRITABLE``.
+        InputError: A shape that does not fit, an ending other than ``WRITABLE``, or a grid that the format would change
+            (NIfTI keeps spacing and origin as float32).
         OutputError: The file cannot be written.
     """
     path = Path(path)
     ending = next((e for e in WRITABLE if path.name.lower().endswith(e)), None)
     if ending is None:
         raise InputError(f"{path}: the ending must be one of {', '.join(WRITABLE)}.")
+    check_grid(path, geometry)
     voxels = np.asarray(array)
     voxels = voxels.astype(np.uint8) if voxels.dtype == bool else voxels
     voxels = voxels.astype(np.float32) if voxels.dtype == np.float16 else voxels
@@ -108,8 +112,30 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
     with replacing(path, ending) as beside, _quiet_stderr():
         sitk.WriteImage(image, str(beside), useCompression=True)
         # ITK does not notice a full disk in every format; what cannot be read back was not written.
-        if not _holds(beside, voxels):
+        back = _read_back(beside, voxels)
+        if back is None:
             raise OSError("what was written cannot be read back; the disk may be full")
+        _refuse_change(path, _change(geometry, lambda: _geometry(back)))
+
+
+def check_grid(path: str | Path, geometry: Geometry) -> None:
+    """Refuse a file whose format would change a grid: NIfTI keeps spacing and origin as float32.
+
+    Raises:
+        InputError: It would, by more than a hundredth of a voxel.
+    """
+    if not is_nifti(Path(path)):
+        return
+
+    def rounded(values: tuple[float, float, float]) -> tuple[float, float, float]:
+        with np.errstate(over="ignore"):
+            first, second, third = (float(value) for value in np.asarray(values, np.float32))
+        return first, second, third
+
+    def kept() -> Geometry:
+        return Geometry(geometry.size, rounded(geometry.spacing), rounded(geometry.origin), geometry.direction)
+
+    _refuse_change(Path(path), _change(geometry, kept))
 
 
 def to_sitk(volume: Volume) -> sitk.Image:
@@ -136,15 +162,16 @@ def from_sitk(image: sitk.Image) -> Volume:
         what = f"{components} components (a colour or vector image)" if components != 1 else "a complex number"
         raise InputError(f"it has {what} per voxel; a volume has one real number.")
     array = sitk.GetArrayFromImage(image)
-    if dimension == 3:
-        geometry = Geometry(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-    else:
-        (a, b, c, d), size, spacing = image.GetDirection(), image.GetSize(), image.GetSpacing()
-        geometry = Geometry(
-            (size[0], size[1], 1), (*spacing, 1.0), (*image.GetOrigin(), 0.0), (a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0)
-        )
-        array = array[None]
-    return Volume(array, geometry)
+    return Volume(array if dimension == 3 else array[None], _geometry(image))
+
+
+def _geometry(image: sitk.Image) -> Geometry:
+    """The grid of an image of three dimensions, or of two: one slice of 1 mm."""
+    size, spacing, origin, direction = image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+    if len(size) == 3:
+        return Geometry(size, spacing, origin, direction)
+    a, b, c, d = direction
+    return Geometry((size[0], size[1], 1), (*spacing, 1.0), (*origin, 0.0), (a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0))
 
 
 def _read(path: Path) -> Volume:
@@ -165,8 +192,12 @@ def _read(path: Path) -> Volume:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
     except RuntimeError as error:
         raise InputError(f"{path} {_in_words(error)}") from error
+    except MemoryError as error:
+        raise InputError(f"{path} {_TOO_LARGE}") from error
     try:
         return from_sitk(image)
+    except MemoryError as error:
+        raise InputError(f"{path} {_TOO_LARGE}") from error
     except InputError as error:
         raise InputError(f"{path} cannot be used: {error}") from error
 
@@ -182,22 +213,39 @@ def _load(path: Path) -> sitk.Image:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     if is_dicom(path):
+        check_elements(path)
         reader.SetImageIO("GDCMImageIO")
     reader.ReadImageInformation()
     spacing = reader.GetSpacing()
     if not all(np.isfinite(s) and s > 0 for s in spacing):
         raise InputError(f"{path} has the spacing {spacing} mm: positive numbers are needed.")
+    check_promise(reader, path)
     return reader.Execute()
 
 
-def _holds(path: Path, voxels: np.ndarray) -> bool:
-    """Whether a file can be read and holds these voxels."""
+def _read_back(path: Path, voxels: np.ndarray) -> sitk.Image | None:
+    """The image in a file, where it can be read and holds these voxels."""
     try:
-        back = _load(path)  # a view of its voxels does not keep it alive
+        back = _load(path)
     except (RuntimeError, InputError):
-        return False
-    return _same_where_finite(sitk.GetArrayViewFromImage(back), voxels)
+        return None
+    return back if _same_where_finite(sitk.GetArrayViewFromImage(back), voxels) else None
 
+
+def _change(geometry: Geometry, kept: Callable[[], Geometry]) -> str | None:
+    """What is lost of a grid when only ``kept`` stays of it; None where it is the same."""
+    try:
+        return geometry.difference(kept())
+    except InputError as error:
+        return str(error).rstrip(".")
+
+
+def _refuse_change(path: Path, change: str | None) -> None:
+    if change:
+        raise InputError(f"{path}: this format cannot hold the grid of the volume: {change}; write .nrrd or .mha.")
+
+
+_TOO_LARGE = "is larger than the memory of this computer, or its header is damaged."
 
 # What ITK says, and what it means to somebody who only wanted to open a file.
 _MEANINGS = {
@@ -206,6 +254,8 @@ _MEANINGS = {
     "_ReadElementsData": "is cut off or its data file is missing.",
     "File cannot be read": "is cut off or its data file is missing.",
     "_nrrdEncoding": "is cut off or its data are damaged.",
+    "Failed to allocate": _TOO_LARGE,
+    "bad_alloc": _TOO_LARGE,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .boxes import Box
+from .geometry import LONGEST_MM, SHORTEST_MM, are_lengths
 from .intensity import IntensityWindow
 
 #: Logit of the pixels that the network did not see: certain background, yet finite, so that means stay finite.
@@ -59,8 +60,11 @@ class SliceFrame:
         row_mm, col_mm = (float(s) for s in spacing)
         if rows < 1 or cols < 1:
             raise InputError(f"a slice of {rows} x {cols} pixels is empty.")
-        if not (np.isfinite(row_mm) and np.isfinite(col_mm) and row_mm > 0 and col_mm > 0):
-            raise InputError(f"pixel spacing ({row_mm}, {col_mm}) mm is not two positive numbers.")
+        if not are_lengths((row_mm, col_mm)):
+            raise InputError(
+                f"pixel spacing ({row_mm}, {col_mm}) mm is not two positive numbers from {SHORTEST_MM:g} to "
+                f"{LONGEST_MM:g}."
+            )
         if size < 1:
             raise InputError(f"size is {size} network pixels, at least 1 is needed.")
         whole = Box.whole((rows, cols))

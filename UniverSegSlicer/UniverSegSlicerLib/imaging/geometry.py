@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,10 @@ from ..errors import InputError
 
 #: The volume's own axes, in the order of :attr:`Geometry.size`. Slices are taken along one of them.
 AXES = ("i", "j", "k")
+
+#: Shortest and longest side of a voxel in mm. Nothing that is scanned comes near them; beyond, float32 headers and the
+#: arithmetic of grids break down.
+SHORTEST_MM, LONGEST_MM = 1e-9, 1e9
 
 # Two files of one grid differ by what their formats round away (NIfTI keeps float32). These limits keep the far corner
 # of a 500-voxel axis within a twentieth of a voxel, far above that rounding and far below anything that matters.
@@ -24,7 +29,7 @@ class Geometry:
 
     Attributes:
         size: Number of voxels along I, J, K. The array of such a volume has the shape ``size[::-1]`` (KJI).
-        spacing: Distance between voxel centres along I, J, K in mm, all above 0.
+        spacing: Distance between voxel centres along I, J, K in mm, from ``SHORTEST_MM`` to ``LONGEST_MM``.
         origin: Centre of voxel (0, 0, 0) in LPS mm.
         direction: 3×3, row by row; its columns are the unit vectors of the I, J and K axes in LPS.
 
@@ -44,12 +49,16 @@ class Geometry:
         object.__setattr__(self, "direction", tuple(float(d) for d in np.asarray(self.direction).ravel()))
         if len(self.size) != 3 or min(self.size) < 1:
             raise InputError(f"size {self.size} is not three numbers of at least 1 voxel.")
-        if len(self.spacing) != 3 or not all(np.isfinite(s) and s > 0 for s in self.spacing):
-            raise InputError(f"spacing {_numbers(self.spacing)} mm is not three positive numbers; correct the header.")
+        if len(self.spacing) != 3 or not are_lengths(self.spacing):
+            raise InputError(
+                f"spacing {_numbers(self.spacing)} mm is not three positive numbers from {SHORTEST_MM:g} to "
+                f"{LONGEST_MM:g}; correct the header."
+            )
         if len(self.origin) != 3 or not np.isfinite(self.origin).all():
             raise InputError(f"origin {_numbers(self.origin)} is not three finite numbers.")
         matrix = self.matrix
-        if not np.allclose(matrix.T @ matrix, np.eye(3), atol=1e-3):
+        # Columns of length 1 hold no larger numbers, whose squares could overflow; NaN is larger than nothing.
+        if not (np.abs(matrix) <= 1.1).all() or not np.allclose(matrix.T @ matrix, np.eye(3), atol=1e-3):
             raise InputError(f"direction {_numbers(self.direction)} is not orthonormal: sheared grids cannot be used.")
 
     @property
@@ -108,6 +117,12 @@ class Volume:
             raise InputError(f"array holds {self.array.dtype} values, a volume holds real numbers.")
         if self.array.shape != self.geometry.shape:
             raise InputError(f"array shape {self.array.shape} (K, J, I) does not fit the size {self.geometry.size}.")
+
+
+def are_lengths(values: Sequence[float]) -> bool:
+    """Whether all of these can be the side of a voxel in mm."""
+    # float32 headers round the limits themselves a little.
+    return all(0.999 * SHORTEST_MM <= value <= 1.001 * LONGEST_MM for value in values)
 
 
 def array_axis(axis: str) -> int:

@@ -93,7 +93,7 @@ def _pixels(path: Path, palette_as_indices: bool) -> np.ndarray:
         raise InputError(f"{path} is not an image that can be read: {str(error).splitlines()[0]}.") from error
     except Exception as error:
         # Decoders have exceptions of their own (tifffile.TiffFileError, PIL's DecompressionBombError).
-        if type(error).__module__.split(".")[0] not in ("PIL", "tifffile", "zlib", "struct", "imagecodecs"):
+        if type(error).__module__.split(".")[0] not in ("PIL", "tifffile", "zlib", "struct", "imagecodecs", "tokenize"):
             raise
         raise InputError(f"{path} is not an image that can be read: {error}.") from error
     colour = pixels.ndim == 3 and pixels.shape[-1] in (1, 2, 3, 4)

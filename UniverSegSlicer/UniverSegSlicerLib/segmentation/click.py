@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..imaging import Box, IntensityWindow, SliceFrame
+from ..imaging import Box, IntensityWindow, SliceFrame, are_lengths
 from ..progress import CancelToken
 from .choice import draw_support
 from .label_run import example_frame
@@ -63,7 +63,7 @@ class ClickSession:
         settings: Support size, choice, margin, flips and seed.
 
     Raises:
-        InputError: The model has no click planes.
+        InputError: The model has no click planes, the label is absent, or the spacing is none.
 
     Example:
         >>> session = ClickSession(model, shape=(512, 512), spacing=(0.7, 0.7))  # doctest: +SKIP
@@ -86,6 +86,8 @@ class ClickSession:
                 f"{model.name} has {model.query_channels} query channel(s) and cannot read clicks; use a model with "
                 "click planes, such as the default one."
             )
+        if not are_lengths(spacing):
+            raise InputError(f"pixel spacing {tuple(spacing)} mm is not two positive numbers.")
         self.model = model
         self.shape = (int(shape[0]), int(shape[1]))
         self.spacing = (float(spacing[0]), float(spacing[1]))

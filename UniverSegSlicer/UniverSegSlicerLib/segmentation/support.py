@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GeometryError, InputError
-from ..imaging import AXES, IntensityWindow, Volume, as_labels, slice_spacing, slice_stack, take_slice
+from ..imaging import AXES, IntensityWindow, Volume, are_lengths, as_labels, slice_spacing, slice_stack, take_slice
 from .marks import find_marked_slices
 
 
@@ -54,7 +54,7 @@ class SupportExample:
         if labels.shape != image.shape:
             raise InputError(f"support image and labels differ in shape: {image.shape} and {labels.shape}.")
         row_mm, col_mm = (float(s) for s in self.spacing)
-        if not (np.isfinite(row_mm) and np.isfinite(col_mm) and row_mm > 0 and col_mm > 0):
+        if not are_lengths((row_mm, col_mm)):
             raise InputError(f"pixel spacing {self.spacing} mm of a support image is not two positive numbers.")
         if self.axis is not None and self.axis not in AXES:
             raise InputError(f"axis {self.axis!r} of a support image is not one of i, j, k.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -59,6 +60,9 @@ def read_support(path: str | Path) -> SupportSet:
         zipfile.BadZipFile,
         zlib.error,
         struct.error,
+        tokenize.TokenError,  # what NumPy's reader of headers raises
+        SyntaxError,
+        RecursionError,
         EOFError,
         NotImplementedError,
         RuntimeError,

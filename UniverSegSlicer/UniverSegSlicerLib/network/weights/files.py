@@ -104,17 +104,29 @@ def infer_architecture(state: Mapping[str, Tensor], source: object) -> Architect
     return Architecture(query_channels=widths[0].shape[1] - 2, encoder=encoder)
 
 
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
+def load_tensors(path: Path) -> Any:
+    """What ``torch.save`` wrote, as far as it is tensors in lists and mappings. No code in the file is ever run.
+
+    Raises:
+        ModelError: It cannot be read, is corrupt, or holds anything else.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path}: not a plain file of weights: it is corrupt or contains code, which is never run."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+    except MemoryError as error:
+        raise ModelError(f"{path}: corrupt, or larger than the memory of this computer.") from error
+    except Exception as error:
+        # A damaged file makes torch raise nearly anything; its sentences name its own insides, not the file.
         raise ModelError(f"{path}: corrupt, or no PyTorch weight file.") from error
+
+
+def _read_state_dict(path: Path) -> dict[str, Tensor]:
+    content = load_tensors(path)
     if isinstance(content, Mapping) and set(content) == {"state_dict"}:
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(

@@ -1,0 +1,172 @@
+"""What fuzzing and damaged files have brought to light, each mended and kept from coming back."""
+
+from __future__ import annotations
+
+import tokenize
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from UniverSegSlicerLib.errors import InputError, ModelError
+from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume, read_volume, write_label_map
+from UniverSegSlicerLib.imaging.dicom_elements import check_elements
+from UniverSegSlicerLib.imaging.files import check_grid
+from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet, click_segment, propagate
+
+from .networks import tiny_network
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """An overflow in NumPy is a fault as well."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@pytest.mark.parametrize("direction", [np.eye(3) * 1e200, np.full((3, 3), np.inf), np.full((3, 3), np.nan)])
+def test_directions_that_overflow_are_refused(direction: np.ndarray) -> None:
+    with pytest.raises(InputError, match="not orthonormal"):
+        Geometry((1, 1, 1), direction=tuple(direction.ravel()))
+
+
+@pytest.mark.parametrize("length", [5e-324, 1e-30, 1e30, 1e300])
+def test_lengths_beyond_all_voxels_are_refused(length: float) -> None:
+    with pytest.raises(InputError, match="spacing"):
+        Geometry((2, 2, 2), (1.0, length, 1.0))
+    with pytest.raises(InputError, match="spacing"):
+        SliceFrame.fit((4, 4), (length, 1.0))
+
+
+@pytest.mark.parametrize("spacing", [(0.5, float("nan")), (0.0, 1.0), (1.0, float("inf"))])
+def test_a_click_with_a_prior_on_impossible_spacing(spacing: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="spacing"):
+        click_segment(np.eye(8), include=[(1, 1)], prior=np.eye(8), spacing=spacing, model=tiny_network())
+
+
+def test_a_window_wider_than_float32_on_small_voxels() -> None:
+    seen = IntensityWindow(-1e308, 100).apply(np.array([0, 50, 100, 200], np.uint8))
+    assert np.isfinite(seen).all() and (seen == 1).all()
+
+
+def test_more_doubt_than_float32_holds() -> None:
+    marks = np.zeros((9, 3, 3), np.uint8)
+    marks[0] = 1
+    volume = Volume(np.random.default_rng(0).random((9, 3, 3)), Geometry((3, 3, 9)))
+    settings = PropagationSettings(strategy="prior", ending=1e300, smooth=0)
+    result = propagate(volume, marks, model=tiny_network("yes"), axis="k", settings=settings)
+    assert np.isfinite(result.confidence).all() and (result.labels[0] == 1).all()
+
+
+def test_a_grid_that_nifti_rounds_away_is_refused_before_and_after_the_work(tmp_path: Path) -> None:
+    far = Geometry((2, 3, 4), (1e-6, 1e-6, 1e-6), (1e5 + 1e-3, 0, 0))
+    for path in (tmp_path / "out.nii.gz", tmp_path / "out.nii"):
+        with pytest.raises(InputError, match=r"cannot hold the grid .* origin differs"):
+            check_grid(path, far)
+        with pytest.raises(InputError, match="cannot hold the grid"):
+            write_label_map(path, np.zeros(far.shape), far)
+    write_label_map(tmp_path / "out.nrrd", np.zeros(far.shape), far)
+    assert far.difference(read_volume(tmp_path / "out.nrrd").geometry) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["out.nrrd"]
+
+
+def test_a_broken_header_of_an_array_in_a_support_set(tmp_path: Path) -> None:
+    import zipfile
+
+    path = tmp_path / "set.npz"
+    SupportSet.from_pairs([np.eye(3)], [np.eye(3)]).save(path)
+    with zipfile.ZipFile(path) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    members["image_0.npy"] = members["image_0.npy"].replace(b"}", b" ")
+    with zipfile.ZipFile(path, "w") as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    with pytest.raises(InputError, match="not a usable support set") as caught:
+        SupportSet.load(path)
+    assert isinstance(caught.value.__cause__, (tokenize.TokenError, SyntaxError, ValueError))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name: \xff\xfe", "is not a text in UTF-8"),
+        (b"a: [1\nb: 2", "is not valid YAML: .* in line 2"),
+        (b"a: \x00", "is not valid YAML"),
+        (b"a: &x [*x]", "refers to itself"),
+        (
+            b"a: &a [1]\n" + b"".join(b"%c: &%c [%s]\n" % (n, n, b"*%c, " % (n - 1) * 9) for n in range(98, 110)),
+            "larger",
+        ),
+        (b"[" * 1500, "nested too deeply|is not valid YAML"),
+        (b"a: 2001-99-99", "cannot be read"),
+    ],
+)
+def test_yaml_that_is_none_or_unfolds_without_end(tmp_path: Path, content: bytes, words: str) -> None:
+    from trainer.learning.config import load_config
+    from trainer.megamedical.declaration import load_declaration
+
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(content)
+    for load in (load_config, load_declaration):
+        with pytest.raises(InputError, match=words) as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_checkpoint_says_so_in_one_sentence_of_ours(tmp_path: Path) -> None:
+    import torch
+
+    from trainer.learning.checkpoints import load_checkpoint
+
+    from .seed_files import Seeds
+
+    saved, _ = Seeds(tmp_path).kinds["checkpoint"][0]
+    step = saved.parent
+    for name, content in (("optimizer.pt", b"\x80\x02cposix\nsystem\n."), ("record.json", b"[]"), ("states.pt", b"PK")):
+        kept = (step / name).read_bytes()
+        (step / name).write_bytes(content)
+        with pytest.raises(ModelError) as caught:
+            load_checkpoint(step)
+        assert "\n" not in str(caught.value) and "weights_only" not in str(caught.value)
+        (step / name).write_bytes(kept)
+    assert isinstance(load_checkpoint(step).network["out_conv.conv.bias"], torch.Tensor)
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
+def test_a_header_that_promises_gigabytes_is_not_believed(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"v{ending}"
+    write_label_map(path, np.zeros((4, 5, 6)), Geometry((6, 5, 4)))
+    data = path.read_bytes()
+    assert b"6 5 4" in data
+    path.write_bytes(data.replace(b"6 5 4", b"6000 50000 40"))
+    with pytest.raises(InputError, match=r"damaged or cut off: its header tells of 6000 x 50000 x 40 voxels"):
+        read_volume(path)
+
+
+def test_a_dicom_element_longer_than_its_file(tmp_path: Path) -> None:
+    from pydicom.data import get_testdata_file
+
+    data = bytearray(Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes())
+    place = data.index(b"\xe0\x7f\x10\x00OW") + 8
+    assert int.from_bytes(data[place : place + 4], "little") == 128 * 128 * 2
+    data[place : place + 4] = (1 << 31).to_bytes(4, "little")
+    path = tmp_path / "ct.dcm"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="2147483648 bytes of one element are not in the file"):
+        read_volume(path)
+    with pytest.raises(InputError, match="2147483648 bytes of one element are not in the file"):
+        read_volume(tmp_path)
+
+
+def test_real_dicom_files_of_every_syntax_pass_the_check() -> None:
+    import pydicom
+
+    from UniverSegSlicerLib.imaging.dicom import is_dicom
+
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    files = [path for path in folder.rglob("*.dcm") if path.is_file() and is_dicom(path)]
+    for path in files:
+        check_elements(path)
+    assert len(files) > 30
