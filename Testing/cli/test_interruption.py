@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from UniverSegSlicerLib.cli import outputs
-from UniverSegSlicerLib.imaging import replacing
+from UniverSegSlicerLib.writing import all_or_none, replacing
 
 from .conftest import Command, Scan
 
@@ -137,14 +137,14 @@ def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_files_take_their_places_together(tmp_path: Path) -> None:
     first, second = tmp_path / "a.nii.gz", tmp_path / "b.json"
-    with outputs.all_or_none(first, None, second) as (one, none, two):
+    with all_or_none(first, None, second, endings=(".nii.gz",)) as (one, none, two):
         assert none is None and one is not None and two is not None
         one.write_bytes(b"1")
         two.write_bytes(b"2")
         assert not first.exists() and not second.exists()
         assert one.name.endswith(".nii.gz")
     assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2")
-    with pytest.raises(ValueError), outputs.all_or_none(first, second) as (one, two):
+    with pytest.raises(ValueError), all_or_none(first, second) as (one, two):
         assert one is not None
         one.write_bytes(b"3")
         raise ValueError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from UniverSegSlicerLib.errors import OutputError
-from UniverSegSlicerLib.imaging import replacing
+from UniverSegSlicerLib.writing import replacing
 
 
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from UniverSegSlicerLib.network.weights.atomic import replacing
+from UniverSegSlicerLib.writing import replacing_stream
 
 #: Points of a line: (x, y, low, high).
 Point = tuple[float, float, float, float]
@@ -20,7 +20,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    with replacing(path) as stream:
+    with replacing_stream(path) as stream:
         stream.write(text.encode("utf-8"))
 
 

@@ -21,6 +21,7 @@ from ..imaging import (
     write_volume,
 )
 from ..imaging.files import WRITABLE
+from ..writing import all_or_none
 from .console import print_json, say
 from .options import (
     DeviceOption,
@@ -33,7 +34,7 @@ from .options import (
     parse_point,
     parse_slice,
 )
-from .outputs import all_or_none, check_output
+from .outputs import check_output
 from .propagate import read_marks
 
 
@@ -115,7 +116,7 @@ def click_slice(
     target[result.mask] = label
     chance = np.zeros(image.array.shape, np.float32)
     take_slice(chance, axis, index)[:] = result.probability
-    with all_or_none(output, probability) as (out, certain):
+    with all_or_none(output, probability, endings=WRITABLE) as (out, certain):
         if out is not None:
             write_label_map(out, marks, image.geometry)
         if certain is not None:

@@ -1,4 +1,4 @@
-"""Output files: refused before the work starts where that is possible, and all of them there afterwards, or none."""
+"""Output files and folders: refused before the work starts where that is possible; a folder is filled, or is not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutputError
-from ..imaging import replacing
-from ..imaging.files import WRITABLE
+from ..writing import replacing
 
 
 def check_output(path: Path | None, endings: tuple[str, ...] = (), *, inputs: tuple[Path | None, ...] = ()) -> None:
@@ -59,27 +58,6 @@ def check_new_folder(folder: Path) -> None:
 
 
 @contextmanager
-def all_or_none(*paths: Path | None) -> Iterator[list[Path | None]]:
-    """Give a temporary file for every path; they take their places together when the block ends well.
-
-    After an error in the block, Ctrl-C included, every path is as it was. None stays None.
-
-    Raises:
-        OutputError: A file cannot be written.
-    """
-    with ExitStack() as stack:
-        besides = [None if path is None else stack.enter_context(replacing(path, _ending(path))) for path in paths]
-        try:
-            yield besides
-        except OutputError as error:
-            # A writer names the file that it was given; the user knows the one that it stands for.
-            sentence = str(error)
-            for path, beside in zip(paths, besides, strict=True):
-                sentence = sentence.replace(str(beside), str(path))
-            raise OutputError(sentence) from error
-
-
-@contextmanager
 def filling_folder(folder: Path) -> Iterator[Path]:
     """Give an empty temporary folder; its files move to ``folder`` (made if need be) when the block ends well.
 
@@ -115,7 +93,3 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _ending(path: Path) -> str:
-    return next((ending for ending in WRITABLE if path.name.lower().endswith(ending)), path.suffix)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging import Geometry, IntensityWindow, Volume, array_axis, replacing, slice_spacing, take_slice
+from ..imaging import Geometry, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
+from ..writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import GeometryError, InputError
 from ..imaging import Volume, array_axis, check_grid, read_label_map, read_volume, write_label_map, write_volume
 from ..imaging.files import WRITABLE
+from ..writing import all_or_none
 from .console import print_json, progress_bar, say
 from .options import (
     Axis,
@@ -29,7 +30,7 @@ from .options import (
     parse_numbers,
     parse_range,
 )
-from .outputs import all_or_none, check_output
+from .outputs import check_output
 
 if TYPE_CHECKING:
     from ..segmentation import Propagation
@@ -156,7 +157,7 @@ def propagate(
         )
     if examples is not None:
         label_names = {**examples.label_names, **label_names}
-    with all_or_none(output, confidence, preview) as (out, certain, picture):
+    with all_or_none(output, confidence, preview, endings=WRITABLE) as (out, certain, picture):
         if out is not None:
             write_label_map(out, result.labels, image.geometry)
         if certain is not None and result.confidence is not None:

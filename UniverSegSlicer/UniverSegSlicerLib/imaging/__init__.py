@@ -18,7 +18,6 @@ from .geometry import (
     take_slice,
 )
 from .intensity import IntensityWindow
-from .writing import replacing
 
 __all__ = [
     "AXES",
@@ -35,7 +34,6 @@ __all__ = [
     "from_sitk",
     "read_label_map",
     "read_volume",
-    "replacing",
     "slice_distance",
     "slice_spacing",
     "slice_stack",

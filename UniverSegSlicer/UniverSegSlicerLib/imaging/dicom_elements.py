@@ -61,27 +61,33 @@ def _length(file: BinaryIO, tag: tuple[int, int], syntax: bytes) -> int | None:
     """Bytes of the element to skip, 0 to enter it; None where the walk ends."""
     meta = tag[0] == _META_GROUP
     order = ">" if syntax == _BIG_ENDIAN and not meta else "<"
-    kind = b""
-    if tag[0] != _ITEM_GROUP and (meta or syntax != _IMPLICIT):
-        kind = file.read(2)
-        if not (kind.isalpha() and kind.isupper()):
-            if kind in _NO_KIND:
-                return None
-            # GDCM takes it for an element of the implicit syntax, whose length starts here.
-            data = kind + file.read(2)
-            length = int(struct.unpack(f"{order}I", data)[0]) if len(data) == 4 else _UNDEFINED
-            return None if length == _UNDEFINED else length
-        if kind not in _LONG:
-            data = file.read(2)
-            return int(struct.unpack(f"{order}H", data)[0]) if len(data) == 2 else None
-        file.read(2)
-    data = file.read(4)
-    if len(data) < 4:
+    if tag[0] == _ITEM_GROUP:
+        return None if _number(file, f"{order}I") is None else 0
+    if syntax == _IMPLICIT and not meta:
+        return _skip(tag, b"", _number(file, f"{order}I"))
+    kind = file.read(2)
+    if kind in _NO_KIND:
         return None
-    length = int(struct.unpack(f"{order}I", data)[0])
-    if tag[0] == _ITEM_GROUP or kind == b"SQ":
+    if not (kind.isalpha() and kind.isupper()):
+        # GDCM takes it for an element of the implicit syntax, whose length starts here.
+        file.seek(-2, 1)
+        length = _number(file, f"{order}I")
+        return None if length == _UNDEFINED else length
+    if kind not in _LONG:
+        return _number(file, f"{order}H")
+    file.read(2)
+    return _skip(tag, kind, _number(file, f"{order}I"))
+
+
+def _skip(tag: tuple[int, int], kind: bytes, length: int | None) -> int | None:
+    if kind == b"SQ" and length is not None:
         return 0
     if length == _UNDEFINED:
         # What is inside an unknown element is written in another syntax; voxels in pieces are the end.
         return None if tag == _PIXEL_DATA or kind == b"UN" else 0
     return length
+
+
+def _number(file: BinaryIO, code: str) -> int | None:
+    data = file.read(struct.calcsize(code))
+    return int(struct.unpack(code, data)[0]) if len(data) == struct.calcsize(code) else None

@@ -12,12 +12,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..writing import replacing
 from .dicom import is_dicom, read_series
 from .dicom_elements import check_elements
 from .geometry import Geometry, Volume
 from .nifti import check_nifti, is_nifti
 from .promises import check_promise
-from .writing import replacing
 
 #: What can be written; each is one file, so that it appears whole or not at all.
 WRITABLE = (".nii.gz", ".nii", ".nrrd", ".mha")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..imaging import replacing, write_label_map
+from ..imaging import write_label_map
+from ..writing import all_or_none, replacing
 from .grid import Part, box_slices
 from .interface import ExportReport
 from .segments import check_segmentation, read_part, segment_ids, segment_name
@@ -59,7 +60,7 @@ def export_nifti(
 
     Raises:
         InputError: Nodes that cannot be used, two segments of one name, or a names file that is none.
-        OutputError: The folder cannot be written to; nothing half-written is left.
+        OutputError: The folder cannot be written to; every file is as it was.
     """
     check_volume(volume)
     check_segmentation(segmentation)
@@ -90,14 +91,16 @@ def export_nifti(
     ]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_label_map(label_map, labels, geometry)
-        for path, label in zip(singles, names, strict=False):
-            write_label_map(path, _whole(parts[label], volume), geometry)
-        write_names(table, [line for line in known if line.name not in values] + lines)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written to: {error.strerror or error}. Choose another folder."
         ) from error
+    with all_or_none(label_map, *singles, table, endings=(".nii.gz",)) as besides:
+        whole, *parts_beside, names_beside = (path for path in besides if path is not None)
+        write_label_map(whole, labels, geometry)
+        for path, label in zip(parts_beside, names, strict=False):
+            write_label_map(path, _whole(parts[label], volume), geometry)
+        write_names(names_beside, [line for line in known if line.name not in values] + lines)
     return ExportReport(label_map, table, singles, values, overlap)
 
 

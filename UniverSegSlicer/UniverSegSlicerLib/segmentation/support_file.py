@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..imaging import replacing
+from ..writing import replacing
 from .support import SupportExample, SupportSet
 
 FORMAT = "UniverSegSlicer support set"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ...errors import ModelError
-from .atomic import replacing
+from ...writing import replacing_stream
 from .catalogue import CatalogueEntry
 
 _APPLICATION = "UniverSegSlicer"
@@ -53,7 +53,7 @@ def record_hash(entry: CatalogueEntry, sha256: str) -> None:
     """
     record = _record(entry)
     if _recorded_hash(record) is None:
-        with replacing(record) as stream:
+        with replacing_stream(record) as stream:
             stream.write(json.dumps({"model": entry.name, "url": entry.url, "sha256": sha256}, indent=2).encode())
     check_hash(entry.name, sha256, _recorded_hash(record))
 

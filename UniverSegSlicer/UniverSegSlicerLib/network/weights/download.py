@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from ...errors import ModelError
 from ...progress import CancelToken, ProgressCallback
-from .atomic import replacing
+from ...writing import replacing_stream
 from .cache import cached_file, check_hash, expected_hash, file_hash, record_hash
 from .catalogue import CatalogueEntry, read_catalogue
 
@@ -68,7 +68,7 @@ def download_model(
             f"Model {name} comes under the licence {entry.licence.name} ({entry.licence.url}), whose terms must be "
             "accepted before it is downloaded."
         )
-    with replacing(target) as stream:
+    with replacing_stream(target) as stream:
         digest = _fetch(entry, stream, progress, cancel, opener or _open)
         check_hash(name, digest, expected)
         stream.flush()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
-from .atomic import replacing
+from ...writing import replacing_stream
 
 _MAX_HEADER = 100_000_000
 _DTYPES = {
@@ -97,7 +97,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
         position += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with replacing(Path(path)) as stream:
+    with replacing_stream(Path(path)) as stream:
         stream.write(len(text).to_bytes(8, "little") + text)
         for tensor in flat.values():
             stream.write(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
