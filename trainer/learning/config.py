@@ -111,11 +111,16 @@ class PromptSettings:
 class LossSettings:
     """Weights of the terms; ``focal_gamma`` 0 makes the second term plain cross-entropy.
 
+    The soft Dice with squares in its denominator is largest where a pixel's value is its probability over the Dice
+    reached, so that the threshold of one half is the best one for Dice even where the network is unsure. Cross-entropy
+    pulls towards the probability itself, which leaves such images empty; it gets little weight and only keeps a gradient
+    where the answer is empty so far.
+
     ``empty_area`` is the false area, as a share of the image, that costs half of the Dice term where nothing is there.
     """
 
     dice: float = 1.0
-    cross_entropy: float = 0.5
+    cross_entropy: float = 0.05
     focal_gamma: float = 0.0
     empty_area: float = 0.01
 
