@@ -84,6 +84,7 @@ class Worker:
             try:
                 job, kind, payload = self._messages.get_nowait()
             except queue.Empty:
+                self._give_up_orphans()
                 return
             if kind == "progress":
                 if not job.token.cancelled:
@@ -96,6 +97,18 @@ class Worker:
                 job.done(payload)
             else:
                 job.failed(_sentence(job, payload), payload)
+
+    def _give_up_orphans(self) -> None:
+        """Fail the open jobs of a thread that is gone; nobody would ever answer them."""
+        if not self._open or (self._thread is not None and self._thread.is_alive()):
+            return
+        if not self._messages.empty():  # its last words came in the meantime
+            return
+        orphans, self._open = self._open, []
+        self._jobs = queue.SimpleQueue()
+        for job in orphans:
+            error = RuntimeError("its thread has died")
+            job.failed(_sentence(job, error), error)
 
     def wait(self, timeout: float) -> None:
         """Sleep until something arrives for :meth:`poll`, at most ``timeout`` seconds."""
@@ -128,8 +141,8 @@ def _outcome(job: Job, messages: queue.SimpleQueue[tuple[Job, str, Any]]) -> tup
         return job, "done", job.work(job.token, report)
     except Cancelled:
         return job, "cancelled", None
-    except Exception as error:
-        # Whatever goes wrong in there must reach the panel as words and must not end the thread.
+    except BaseException as error:
+        # Whatever goes wrong in there, a SystemExit included, must reach the panel as words and not end the thread.
         if not isinstance(error, UniverSegError):
             logging.exception("%s failed", job.name)
         return job, "failed", error

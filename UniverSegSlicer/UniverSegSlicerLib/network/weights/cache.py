@@ -18,10 +18,21 @@ CACHE_VARIABLE = "UNIVERSEG_CACHE"
 
 
 def cache_folder() -> Path:
-    """Where downloaded models are kept: ``$UNIVERSEG_CACHE``, or the system's place for caches of this user."""
+    """Where downloaded models are kept: ``$UNIVERSEG_CACHE``, or the system's place for caches of this user.
+
+    Raises:
+        ModelError: This user has no home directory, and no folder was named.
+    """
     chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        if not any(os.environ.get(name, "").strip() for name in ("XDG_CACHE_HOME", "LOCALAPPDATA")):
+            Path.home()
+    except RuntimeError as error:
+        raise ModelError(
+            f"This user has no home directory to keep downloaded models in; set {CACHE_VARIABLE} to a folder."
+        ) from error
     try:
         import platformdirs
     except ImportError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -104,7 +105,7 @@ def _fetch(
         with _connected(opener, entry.url) as response:
             if not response.geturl().startswith("https://"):
                 raise ModelError(f"{entry.url} leads to {response.geturl()}, which is not https; nothing was fetched.")
-            total = int(response.headers.get("Content-Length") or 0)
+            total = _length(response.headers.get("Content-Length"))
             while block := _read(response):
                 if cancel is not None:
                     cancel.raise_if_cancelled()
@@ -120,6 +121,12 @@ def _fetch(
     if total and received != total:
         raise ModelError(f"{entry.url} ended after {received} of {total} bytes; try again.")
     return digest.hexdigest()
+
+
+def _length(header: object) -> int:
+    """What a server says the length is, 0 where it says nothing that is a length."""
+    text = str(header or "").strip()
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 class _ConnectionFailed(Exception):
@@ -140,7 +147,32 @@ def _connected(opener: Opener, url: str) -> AbstractContextManager[Any]:
         raise _ConnectionFailed(getattr(error, "reason", error)) from error
 
 
+class HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to https alone; urllib's own also goes on in the clear, to http and ftp."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """The next request.
+
+        Raises:
+            URLError: It would not be https.
+        """
+        if not newurl.lower().startswith("https://"):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is not https; nothing was fetched")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _open(url: str) -> AbstractContextManager[Any]:
+    if not url.startswith("https://"):
+        raise ValueError(f"{url} is not https.")
     request = urllib.request.Request(url, headers={"User-Agent": "UniverSegSlicer"})
-    response: AbstractContextManager[Any] = urllib.request.urlopen(request, timeout=_SECONDS)
+    opener = urllib.request.build_opener(HttpsOnly)
+    response: AbstractContextManager[Any] = opener.open(request, timeout=_SECONDS)
     return response

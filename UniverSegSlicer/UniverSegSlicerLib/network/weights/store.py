@@ -55,7 +55,10 @@ def locate_model(name_or_path: str | Path, catalogue: dict[str, CatalogueEntry] 
     Raises:
         ModelError: No such model or file, not downloaded yet, or its hash is wrong.
     """
-    path = Path(name_or_path).expanduser()
+    try:
+        path = Path(name_or_path).expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"{name_or_path}: there is no such home directory.") from error
     if path.suffix in _MODEL_FILES or path.is_file():
         if not path.is_file():
             raise ModelError(f"{path}: no such model file.")
@@ -118,7 +121,10 @@ def _status(entry: CatalogueEntry) -> ModelStatus:
     if entry.file is not None:
         path = resource_folder() / entry.file
         return ModelStatus(entry, "bundled" if path.is_file() else "absent", path)
-    path = cached_file(entry)
+    try:
+        path = cached_file(entry)
+    except ModelError:  # nowhere to keep it; a download says so
+        return ModelStatus(entry, "downloadable", Path(f"{entry.name}{entry.suffix}"))
     return ModelStatus(entry, "downloaded" if path.is_file() else "downloadable", path)
 
 
