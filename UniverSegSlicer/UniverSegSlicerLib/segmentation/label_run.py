@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
 from .compose import LabelResult
 from .detail import refine_in_tiles
-from .predictor import Meter, SupportStack, probability
+from .guided import WORKING_SIZE, guided, predict_marked
+from .predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
 from .region import grown_where_touched, region_around
 from .settings import PropagationSettings
 from .strategies import STRATEGIES, LabelLogits, LabelTask, predict_slices, smooth_along_slices
@@ -93,7 +94,7 @@ class LabelRun:
         wanted: Rising numbers of the slices to predict; marked ones are not among them.
         support: Examples from elsewhere.
         model: The network.
-        strategy: "independent", "cascade" or "prior".
+        strategy: "independent", "cascade", "prior" or "guided".
         settings: The settings.
         meter: Progress and cancellation.
     """
@@ -107,6 +108,13 @@ class LabelRun:
     strategy: str
     settings: PropagationSettings
     meter: Meter
+
+    @property
+    def way(self) -> str:
+        """The strategy for this label: without a marked shape there is nothing that could guide."""
+        if self.strategy != "guided" or any(mask.any() for mask in self.marks.values()):
+            return self.strategy
+        return "prior" if self.model.query_channels >= PRIOR_CHANNELS else "independent"
 
     def run(self) -> LabelResult:
         """Predict the label in all wanted slices."""
@@ -124,9 +132,9 @@ class LabelRun:
             frame, task, found = self._attempt(bigger)
         if not self.settings.keep_marked and self.marks:
             self._predict_marked(task, found)
-        if self.settings.detail > 1 and self.strategy == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
+        if self.settings.detail > 1 and self.way == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame, found = refine_in_tiles(task, found, frame, self.slices.seen_through, self._masks_through)
-        if self.settings.smooth and self.strategy == "prior":
+        if self.settings.smooth and self.way in ("prior", "guided"):
             found.logits = smooth_along_slices(found.logits, self.settings.smooth)
         # Half the memory, and finer steps than any threshold asks for.
         found.logits = found.logits.astype(np.float16)
@@ -134,19 +142,27 @@ class LabelRun:
         return LabelResult(self.label, frame, found)
 
     def _attempt(self, box: Box | None) -> tuple[SliceFrame, LabelTask, LabelLogits]:
-        frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, self.model.resolution)
+        size = WORKING_SIZE if self.way == "guided" else self.model.resolution
+        frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size)
+        if self.way == "guided" and frame.pixel_mm > _COARSE * min(frame.spacing):
+            frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size * self.settings.detail)
         task = self._task(frame, self.settings if box is not None else None)
-        return frame, task, STRATEGIES[self.strategy](task)
+        return frame, task, guided(task) if self.way == "guided" else STRATEGIES[self.way](task)
 
     def _task(self, frame: SliceFrame, region: PropagationSettings | None) -> LabelTask:
         images = self.slices.seen_through(frame)
         marked = sorted(self.marks)
         masks = self._masks_through(frame)
         others = self.support.supporting(self.label)
-        other_images, other_masks = example_planes(others, self.label, frame.size, region)
+        resolution = self.model.resolution
+        other_images, other_masks = example_planes(others, self.label, resolution, region)
         places = np.concatenate([np.array(marked, float), np.full(len(others), np.nan)])
+        seen, own_masks = images, masks
+        if frame.size != resolution:
+            network_frame = SliceFrame(frame.shape, frame.spacing, frame.start_mm, frame.side_mm, resolution)
+            seen, own_masks = self.slices.seen_through(network_frame), self._masks_through(network_frame)
         support = SupportStack(
-            self.model, np.concatenate([images[marked], other_images]), np.concatenate([masks, other_masks]), places
+            self.model, np.concatenate([seen[marked], other_images]), np.concatenate([own_masks, other_masks]), places
         )
         return LabelTask(
             images,
@@ -158,6 +174,7 @@ class LabelRun:
             frame.shown,
             slice_distance(self.slices.volume.geometry, self.slices.axis) / frame.pixel_mm,
             f"label {self.label}",
+            seen,
         )
 
     def _masks_through(self, frame: SliceFrame) -> np.ndarray:
@@ -183,16 +200,19 @@ class LabelRun:
             return frame, task, found
         self.meter.expect(len(self.wanted))
         task = self._task(closer, self.settings)
-        if self.strategy != "prior":
-            return closer, task, STRATEGIES[self.strategy](task)
+        if self.way != "prior":
+            return closer, task, STRATEGIES[self.way](task)
         prior = np.stack([closer.to_network(frame.from_network(probability(one))) for one in found.logits])
         result = LabelLogits.background(task)
         predict_slices(task, result, self.wanted, prior[self.wanted])
         return closer, task, result
 
     def _predict_marked(self, task: LabelTask, found: LabelLogits) -> None:
+        if self.way == "guided":
+            predict_marked(task, found)
+            return
         marked = np.array(sorted(task.marks))
-        prior = np.stack([task.marks[n] for n in marked]) if self.strategy == "prior" else None
+        prior = np.stack([task.marks[n] for n in marked]) if self.way == "prior" else None
         predict_slices(task, found, marked, prior)
 
 

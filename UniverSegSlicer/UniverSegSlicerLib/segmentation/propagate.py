@@ -59,7 +59,7 @@ def resolve_strategy(strategy: str, model: InContextModel) -> str:
     """
     has_prior = model.query_channels >= PRIOR_CHANNELS
     if strategy == "auto":
-        return "prior" if has_prior else "cascade"
+        return "guided"
     if strategy == "prior" and not has_prior:
         raise InputError(
             f"the strategy 'prior' needs a model with a prior plane, and {model.name} has {model.query_channels} query "
@@ -129,7 +129,7 @@ def propagate(
 
     slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
     passes = len(wanted) + (0 if settings.keep_marked else len(marked))
-    repeats = settings.ensemble * (1 + settings.flips) * (settings.passes if strategy == "prior" else 1)
+    repeats = settings.ensemble * (1 + settings.flips) * (settings.passes if strategy in ("prior", "guided") else 1)
     # The last part of the progress is the way back to the volume's grid.
     meter = Meter(sub_progress(progress, 0.0, 0.95), cancel, len(values) * passes * repeats)
     results = [

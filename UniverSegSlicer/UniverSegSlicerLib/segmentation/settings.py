@@ -8,10 +8,10 @@ from typing import Literal
 
 from ..errors import InputError
 
-Strategy = Literal["auto", "independent", "cascade", "prior"]
+Strategy = Literal["auto", "independent", "cascade", "prior", "guided"]
 Choice = Literal["nearest", "random", "all"]
 
-STRATEGIES: tuple[str, ...] = ("auto", "independent", "cascade", "prior")
+STRATEGIES: tuple[str, ...] = ("auto", "independent", "cascade", "prior", "guided")
 CHOICES: tuple[str, ...] = ("nearest", "random", "all")
 
 

@@ -29,6 +29,7 @@ class LabelTask:
         shown: The part of the square that shows the slice; nothing is ever found in the padding around it.
         step: Distance between neighbouring slices, in pixels of the square.
         name: For the progress message.
+        seen: (N, r, r) the same slices on the network's own grid, where that is another one; only "guided" knows two.
     """
 
     images: np.ndarray
@@ -40,6 +41,7 @@ class LabelTask:
     shown: Box
     step: float = 1.0
     name: str = ""
+    seen: np.ndarray | None = None
 
 
 @dataclass(eq=False)

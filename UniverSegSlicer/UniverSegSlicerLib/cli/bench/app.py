@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from .quality.command import quality
 from .speed import speed
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality on this machine.")
 
 app.command()(speed)
+app.command()(quality)

@@ -1,0 +1,178 @@
+"""What the marked slices say about each pixel of another slice: shape, votes of like patches, brightness (torch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .registration import blurred, resized, warped
+from .shapes import signed_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+# Votes: how far a patch is looked for, half the patch's side, both in pixels of the coarse grid, and the mean square
+# difference of intensity that always counts as alike.
+_SEARCH, _PATCH, _ALIKE = 3, 1, 1e-3
+# How the weight of a patch falls off with its distance, as a Gaussian's standard deviation in pixels.
+_VOTE_SIGMA = 2.25
+_SUREST_VOTE = 0.003
+# Brightness: bins of the histograms, the part of the surroundings that counts as background (pixels), the share that
+# every bin is given, and the Gaussians' width in bins and in pixels.
+_BINS, _AROUND, _EVERY_BIN = 32, 12.0, 0.005
+_BIN_WEIGHTS = (0.06, 0.24, 0.4, 0.24, 0.06)
+_PIXEL_SIGMA = 1.0
+_LARGEST_RATIO = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """A marked slice as a source of evidence.
+
+    Attributes:
+        index: Slice number.
+        image: (S, S) in [0, 1].
+        distance: (S, S) signed distance to the structure's border in pixels, positive inside.
+        ratio: (bins,) log of how much more often a brightness is found inside than around the structure.
+    """
+
+    index: int
+    image: np.ndarray
+    distance: np.ndarray
+    ratio: np.ndarray
+
+    @classmethod
+    def of(cls, index: int, image: np.ndarray, mask: np.ndarray) -> Mark:
+        """From an image and a soft mask (S, S) that is not empty."""
+        distance = signed_distance(mask >= 0.5)
+        return cls(index, image, distance, _brightness_ratio(image, distance))
+
+    @property
+    def depth(self) -> float:
+        """Largest distance to the border inside, in pixels."""
+        return max(1.0, float(self.distance.max()))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the marks say about some slices.
+
+    Attributes:
+        shape: (N, 1, S, S) signed distance in pixels of the marked shapes, moved along the registration.
+        votes: (N, 1, S, S) log-odds: labels of the like patches of the marked slices.
+        brightness: (N, 1, S, S) log-odds of the blurred brightness, inside against around the structure.
+    """
+
+    shape: Tensor
+    votes: Tensor
+    brightness: Tensor
+
+
+def contrast(source: Mark, target: Mark) -> float:
+    """How well brightness tells the inside from the surroundings on one mark, by the ratios of another.
+
+    The mean log-ratio inside less that around, in natural logarithms; 0 where brightness says nothing.
+    """
+    import torch
+
+    image = torch.as_tensor(target.image)[None, None]
+    bins = (blurred(image, _PIXEL_SIGMA)[0, 0].numpy() * _BINS).astype(int).clip(0, _BINS - 1)
+    ratio = np.clip(source.ratio[bins], -_LARGEST_RATIO, _LARGEST_RATIO)
+    inside, around = target.distance > 0, (target.distance <= 0) & (target.distance > -_AROUND)
+    return float(ratio[inside].mean() - ratio[around].mean()) if inside.any() and around.any() else 0.0
+
+
+def gather(
+    images: Tensor,
+    sources: Sequence[tuple[Mark, Tensor]],
+    shares: Sequence[np.ndarray],
+) -> Evidence:
+    """Collect the evidence of one or two marks for some slices.
+
+    Args:
+        images: (N, 1, S, S) in [0, 1].
+        sources: Each mark with the fields (N, 2, C, C) from the slices to it; C divides S.
+        shares: Each mark's share (N,) in the evidence; they add up to 1.
+    """
+    import torch
+
+    count, size = len(images), images.shape[-1]
+    coarse = sources[0][1].shape[-1]
+    shape = torch.zeros_like(images)
+    brightness = torch.zeros_like(images)
+    bins = (blurred(images, _PIXEL_SIGMA) * _BINS).long().clamp(0, _BINS - 1)
+    looks, labels, weights = [], [], []
+    for (mark, fields), share in zip(sources, shares, strict=True):
+        weight = torch.as_tensor(np.asarray(share, np.float32), device=images.device).view(-1, 1, 1, 1)
+        both = torch.as_tensor(np.stack([mark.distance, mark.image]), device=images.device)[None]
+        moved = warped(both.expand(count, -1, -1, -1), resized(fields, size))
+        shape += weight * moved[:, :1]
+        brightness += weight * torch.as_tensor(mark.ratio, dtype=images.dtype, device=images.device)[bins]
+        looks.append(_reduced(moved[:, 1:], coarse))
+        labels.append(_reduced(torch.sigmoid(2 * moved[:, :1]), coarse))
+        weights.append(weight)
+    chance = _votes(_reduced(images, coarse), looks, labels, weights)
+    votes = torch.logit(chance.clamp(_SUREST_VOTE, 1 - _SUREST_VOTE))
+    return Evidence(shape, _enlarged(votes, size), brightness)
+
+
+def _votes(images: Tensor, looks: Sequence[Tensor], labels: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """Patch-based label fusion (Coupé et al., NeuroImage 2011): labels of the patches nearby, the more alike the more.
+
+    All are (N, 1, C, C) but the weights, (N, 1, 1, 1).
+    """
+    import torch
+    from torch.nn import functional
+
+    size = images.shape[-1]
+    steps = [(dy, dx) for dy in range(2 * _SEARCH + 1) for dx in range(2 * _SEARCH + 1)]
+    wide = [functional.pad(look, (_SEARCH,) * 4, mode="replicate") for look in looks]
+    wide_labels = [functional.pad(label, (_SEARCH,) * 4, mode="replicate") for label in labels]
+    differences = []
+    for look in wide:
+        for dy, dx in steps:
+            square = (images - look[..., dy : dy + size, dx : dx + size]).square()
+            rim = functional.pad(square, (_PATCH,) * 4, mode="replicate")
+            differences.append(functional.avg_pool2d(rim, 2 * _PATCH + 1, 1))
+    least = differences[0].clone()
+    for one in differences[1:]:
+        torch.minimum(least, one, out=least)
+    total, votes = torch.zeros_like(images), torch.zeros_like(images)
+    scale = -1 / (least + _ALIKE)
+    number = 0
+    for label, weight in zip(wide_labels, weights, strict=True):
+        for dy, dx in steps:
+            far = ((dy - _SEARCH) ** 2 + (dx - _SEARCH) ** 2) / (2 * _VOTE_SIGMA**2)
+            vote = torch.exp(differences[number] * scale - far) * weight
+            total += vote
+            votes += vote * label[..., dy : dy + size, dx : dx + size]
+            number += 1
+    return votes / total
+
+
+def _brightness_ratio(image: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    bins = np.clip((image * _BINS).astype(int), 0, _BINS - 1)
+    shares = []
+    for part in (distance > 0, (distance <= 0) & (distance > -_AROUND)):
+        counts = np.bincount(bins[part], minlength=_BINS).astype(float)
+        shares.append(np.convolve(counts / max(1.0, counts.sum()), _BIN_WEIGHTS, "same") + _EVERY_BIN)
+    return np.log(shares[0] / shares[1])
+
+
+def _reduced(images: Tensor, size: int) -> Tensor:
+    from torch.nn import functional
+
+    factor = images.shape[-1] // size
+    return functional.avg_pool2d(images, factor) if factor > 1 else images
+
+
+def _enlarged(images: Tensor, size: int) -> Tensor:
+    from torch.nn import functional
+
+    if images.shape[-1] == size:
+        return images
+    return functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)

@@ -1,0 +1,239 @@
+"""The strategy "guided": marked shapes follow the image from slice to slice, and network and image have their say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..imaging import OUTSIDE_LOGIT, SliceFrame
+from .choice import Draw, draw_support
+from .evidence import Mark, contrast, gather
+from .fusion import Ending, Place, Trust, fuse
+from .predictor import PRIOR_CHANNELS, planes
+from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
+from .strategies import LabelLogits, LabelTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Side of the square that the strategy works on, in pixels; the network may see fewer.
+WORKING_SIZE = 128
+# Side of the square for registration and votes.
+_COARSE_SIZE = 64
+# Slices that are worked on at once; it bounds the memory.
+_CHUNK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Unmarked slices in a row, with a filled mark before or behind them.
+
+    Attributes:
+        left: The filled mark before them, if there is one.
+        right: The filled mark behind them, if there is one.
+        rows: Rising numbers of the slices to predict.
+        ending: How far the structure may go on, for spans with one filled mark.
+    """
+
+    left: Mark | None
+    right: Mark | None
+    rows: np.ndarray
+    ending: Ending | None
+
+
+def guided(task: LabelTask) -> LabelLogits:
+    """Bring the marked shapes to every slice by registration, and weigh them with patches, brightness and network.
+
+    Every slice is registered to its neighbour; the marked slices on both sides are followed through these steps. Each
+    slice gets from its one or two marks: the shape (signed distances, mixed by nearness), the votes of like patches,
+    and how much more its brightness is that of the inside; from the network: its logits, with the shape as prior. Their
+    weighted sum is the answer; see :mod:`.fusion`. Beyond the outermost marks, the weights know how far the structure
+    may be expected to go on.
+
+    Args:
+        task: On a square of ``WORKING_SIZE`` or a multiple; its support is on the network's grid. One mark or more is
+            filled.
+    """
+    result = LabelLogits.background(task)
+    network = _Network(task)
+    spans = _spans(task)
+    fields = [_Fields.of(task, span) for span in spans]
+    pairs = [(s.left, s.right, f) for s, f in zip(spans, fields, strict=True) if s.left and s.right]
+    trust = Trust.of(
+        [f.agreement(left, right) for left, right, f in pairs],
+        [contrast(a, b) for left, right, _ in pairs for a, b in ((left, right), (right, left))],
+    )
+    single = sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1
+    passes = task.settings.passes
+    task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
+    for span, field in zip(spans, fields, strict=True):
+        for start in range(0, len(span.rows), _CHUNK):
+            _predict(task, result, network, field, span, span.rows[start : start + _CHUNK], None if single else trust)
+    return result
+
+
+def predict_marked(task: LabelTask, result: LabelLogits) -> None:
+    """Enter what the network makes of the marked slices, with the marks as prior."""
+    marked = np.array(sorted(task.marks))
+    logits, spread = _Network(task)(marked, np.stack([task.marks[n] for n in marked]))
+    result.put(marked, _within(task, logits), spread)
+
+
+def _spans(task: LabelTask) -> list[Span]:
+    known = sorted(task.marks)
+    filled = {n: Mark.of(n, task.images[n], task.marks[n]) for n in known if task.marks[n].max() >= 0.5}
+    if not filled:
+        return []
+    open_end = Ending.expected_beyond(filled.values(), task.step)
+    spans = []
+    for low, high in pairwise([-1, *known, len(task.images)]):
+        left, right = filled.get(low), filled.get(high)
+        rows = task.wanted[(task.wanted > low) & (task.wanted < high)]
+        ending = None
+        if (left is None) != (right is None):
+            closed = high in task.marks if left is not None else low in task.marks
+            ending = Ending.before_empty_mark(high - low) if closed else open_end
+            start = low if left is not None else high
+            rows = rows[np.abs(rows - start) <= ending.farthest]
+        if len(rows) and (left is not None or right is not None):
+            spans.append(Span(left, right, rows, ending))
+    return spans
+
+
+@dataclass(frozen=True, eq=False)
+class _Fields:
+    """Where the pixels of a span's slices are on its marked slices.
+
+    Attributes:
+        first: The slice of the first field.
+        left: (n, 2, C, C) fields to the mark before the span, if there is one; the last one, where there is a mark
+            behind the span, is of that mark's slice.
+        right: The same to the mark behind it; the first one is of the slice of the mark before the span.
+    """
+
+    first: int
+    left: Tensor | None
+    right: Tensor | None
+
+    @classmethod
+    def of(cls, task: LabelTask, span: Span) -> _Fields:
+        import torch
+
+        first = span.left.index if span.left is not None else int(span.rows[0])
+        last = span.right.index if span.right is not None else int(span.rows[-1])
+        images = torch.as_tensor(task.images[first : last + 1], device=_device(task))[:, None]
+        coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // _COARSE_SIZE)
+        back = fields_to_previous(even_contrast(coarse), lambda: task.meter.advance(0, task.name))
+        left = right = None
+        if span.left is not None:
+            left = _followed(back)
+        if span.right is not None:
+            right = _followed(inverse(back).flip(0)).flip(0)
+        return cls(first, left, right)
+
+    def agreement(self, left: Mark, right: Mark) -> float:
+        """Dice of the two marked shapes of a span once each is brought to the other's slice."""
+        import torch
+
+        assert self.left is not None and self.right is not None
+        values = []
+        for source, target, field in ((left, right, self.left[-1:]), (right, left, self.right[:1])):
+            distance = torch.as_tensor(source.distance, device=field.device)[None, None]
+            moved = (warped(distance, resized(field, distance.shape[-1])) > 0)[0, 0].cpu().numpy()
+            goal = target.distance > 0
+            values.append(2 * float((moved & goal).sum()) / max(1, int(moved.sum()) + int(goal.sum())))
+        return float(np.mean(values))
+
+    def to(self, side: str, rows: np.ndarray) -> Tensor:
+        """The fields of some slices to the mark on one side."""
+        import torch
+
+        fields = self.left if side == "left" else self.right
+        assert fields is not None
+        # The fields to the mark behind start with the mark before, where there is one; those to the mark before leave
+        # that mark itself out.
+        offset = self.first + 1 if side == "left" else self.first
+        return fields[torch.as_tensor(rows - offset, device=fields.device)]
+
+
+def _followed(steps: Tensor) -> Tensor:
+    """From fields (n, 2, C, C) to the previous slice each, the fields to the slice before the first."""
+    import torch
+
+    found: list[Tensor] = []
+    for step in steps.split(1):
+        found.append(chained(step, found[-1]) if found else step)
+    return torch.cat(found) if found else steps
+
+
+def _predict(
+    task: LabelTask,
+    result: LabelLogits,
+    network: _Network,
+    fields: _Fields,
+    span: Span,
+    rows: np.ndarray,
+    trust: Trust | None,
+) -> None:
+    """Predict some slices of a span and enter them."""
+    import torch
+
+    images = torch.as_tensor(task.images[rows], device=_device(task))[:, None]
+    marks = [(side, mark) for side, mark in (("left", span.left), ("right", span.right)) if mark is not None]
+    near = np.stack([1.0 / np.abs(rows - mark.index) for _, mark in marks])
+    evidence = gather(images, [(mark, fields.to(side, rows)) for side, mark in marks], near / near.sum(axis=0))
+    place = Place.of(rows, [mark for _, mark in marks], span.ending)
+    prior = torch.sigmoid(2 * evidence.shape)
+    for _ in range(task.settings.passes):
+        logits, spread = network(rows, prior[:, 0].cpu().numpy())
+        heard = torch.as_tensor(logits, device=images.device)[:, None]
+        fused = fuse(evidence, heard, place, trust, task.settings.ending)
+        prior = torch.sigmoid(fused)
+    result.put(rows, _within(task, fused[:, 0].cpu().numpy()), spread)
+
+
+class _Network:
+    """The network on its own grid, for slices on the working square."""
+
+    def __init__(self, task: LabelTask) -> None:
+        self._task = task
+        model = task.support.model
+        side = task.images.shape[-1]
+        self._frame = SliceFrame.fit((side, side), (1.0, 1.0), size=model.resolution)
+        self._reads_prior = model.query_channels >= PRIOR_CHANNELS
+
+    def __call__(self, rows: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Logits (n, S, S) and their spread for slices, with a prior (n, S, S) of probabilities."""
+        task, frame = self._task, self._frame
+        seen = task.images if task.seen is None else task.seen
+        queries = planes(seen[rows], prior=frame.to_network(prior) if self._reads_prior else None)
+        groups: dict[tuple[Draw, ...], list[int]] = {}
+        for row, index in enumerate(rows):
+            groups.setdefault(tuple(draw_support(task.support.places, int(index), task.settings)), []).append(row)
+        logits = np.zeros((len(rows), frame.size, frame.size), np.float32)
+        spread: np.ndarray | None = None
+        for draws, some in groups.items():
+            logits[some], between = task.support.predict(
+                queries[some], draws, flips=task.settings.flips, meter=task.meter, message=task.name
+            )
+            if between is not None:
+                spread = np.zeros_like(logits) if spread is None else spread
+                spread[some] = between
+        return frame.from_network(logits), None if spread is None else frame.from_network(spread)
+
+
+def _within(task: LabelTask, logits: np.ndarray) -> np.ndarray:
+    """Nothing is found in the padding around the slice."""
+    result = np.full_like(logits, OUTSIDE_LOGIT)
+    part = (slice(None), *task.shown.slices)
+    result[part] = logits[part]
+    return result
+
+
+def _device(task: LabelTask) -> Any:
+    """Where the network computes, as far as registration can be done there."""
+    device = str(task.support.model.device)
+    return device if device.startswith("cuda") else "cpu"
