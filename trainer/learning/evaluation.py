@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,6 +148,8 @@ def _in_context_parts(scores: Sequence[Score], folder: Path) -> list[str]:
     kinds = {"single": [s for s in scores if s.draw >= 0]}
     if ensembles:
         kinds["ensemble"] = [s for s in scores if s.draw < 0]
+    for kind in list(kinds):
+        kinds[f"{kind}, structure known to be present"] = [replace(s, dice=s.present) for s in kinds[kind]]
     rows, lines = [], {}
     for kind, chosen in kinds.items():
         intervals = [mean_with_interval([s for s in chosen if s.support == size]) for size in supports]
@@ -162,7 +164,8 @@ def _in_context_parts(scores: Sequence[Score], folder: Path) -> list[str]:
     return [
         f"## In context, {len(names)} data sets of pictures that were not trained on\n",
         f"Mean Dice over data sets of the mean over tasks, {draws} support sets a query, 95 % bootstrap interval over "
-        "subjects; the support comes from other subjects of the same data set.\n",
+        "subjects; the support comes from other subjects of the same data set. A structure that is known to be present "
+        "is cut at half of the image's largest probability where that is below one half (`present_cutoff`).\n",
         markdown_table(header, rows),
         "Single predictions by data set:\n",
         markdown_table(["data set", *header[1:]], table),

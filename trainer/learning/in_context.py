@@ -13,13 +13,18 @@ from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
 from .losses import hard_dice
 
 
 @dataclass(frozen=True)
 class Score:
-    """Dice of one query. ``draw`` is the number of the support set, or -1 for the ensemble over all draws."""
+    """Dice of one query. ``draw`` is the number of the support set, or -1 for the ensemble over all draws.
+
+    ``present`` is the Dice of the same logits cut as for an image that is known to show the structure
+    (:func:`~UniverSegSlicerLib.segmentation.cutoff.present_cutoff`).
+    """
 
     dataset: str
     task: str
@@ -28,6 +33,7 @@ class Score:
     support: int
     draw: int
     dice: float
+    present: float
 
 
 def choose_tasks(tasks: Sequence[Task], per_dataset: int | None, seed: int) -> list[Task]:
@@ -115,13 +121,19 @@ def score_task(
         )
         logits = at_resolution(logits, pool.resolution)
         target = pool.read_masks(task.masks[[query]])[:, None] > 0.5
-        single = hard_dice(logits > 0, target.expand(draws, -1, -1, -1))
         described = (task.dataset, task.name, int(task.subjects[query]), int(query), support)
-        scores += [Score(*described, draw, float(value)) for draw, value in enumerate(single)]
+        scores += [Score(*described, draw, *_dice_both_ways(one[None], target)) for draw, one in enumerate(logits)]
         if draws > 1:
-            together = torch.sigmoid(logits).mean(dim=0, keepdim=True) > 0.5
-            scores.append(Score(*described, -1, float(hard_dice(together, target)[0])))
+            together = torch.logit(torch.sigmoid(logits).mean(dim=0, keepdim=True))
+            scores.append(Score(*described, -1, *_dice_both_ways(together, target)))
     return scores
+
+
+def _dice_both_ways(logits: Tensor, target: Tensor) -> tuple[float, float]:
+    """Dice of logits ``(1, 1, H, W)`` cut at 0, and cut as for an image that shows the structure."""
+    return tuple(  # type: ignore[return-value]
+        float(hard_dice(logits > cut, target)[0]) for cut in (0.0, present_cutoff(logits.cpu().numpy()))
+    )
 
 
 def query_order(task: Task, rng: np.random.Generator) -> np.ndarray:

@@ -48,7 +48,7 @@ class Threshold(torch.nn.Module):
 
 
 def score(dataset: str, task: str, subject: int, dice: float, support: int = 4, draw: int = 0) -> Score:
-    return Score(dataset, task, subject, subject, support, draw, dice)
+    return Score(dataset, task, subject, subject, support, draw, dice, dice)
 
 
 def test_means_count_every_dataset_once() -> None:
