@@ -113,8 +113,8 @@ class LossSettings:
 
     The soft Dice with squares in its denominator is largest where a pixel's value is its probability over the Dice
     reached, so that the threshold of one half is the best one for Dice even where the network is unsure. Cross-entropy
-    pulls towards the probability itself, which leaves such images empty; it gets little weight and only keeps a gradient
-    where the answer is empty so far.
+    pulls towards the probability itself, which leaves such images empty; its little weight keeps a gradient where
+    the answer is empty so far.
 
     ``empty_area`` is the false area, as a share of the image, that costs half of the Dice term where nothing is there.
     """
