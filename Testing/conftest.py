@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from Testing.reliability.silence import forbid_network
+
+# Nothing that a test does may leave this machine, nor write into the cache of whoever runs the tests.
+forbid_network()
+os.environ["UNIVERSEG_CACHE"] = tempfile.mkdtemp(prefix="universeg-tests-")
+atexit.register(shutil.rmtree, os.environ["UNIVERSEG_CACHE"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

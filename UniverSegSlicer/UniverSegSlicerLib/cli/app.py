@@ -12,6 +12,7 @@ from .bench.app import app as bench
 from .click_slice import click_slice
 from .demo import demo
 from .propagate import propagate
+from .report import report
 from .segment import segment
 
 app = typer.Typer(
@@ -46,3 +47,4 @@ app.add_typer(support.app, name="support")
 app.add_typer(models.app, name="models")
 app.add_typer(bench, name="bench")
 app.command()(demo)
+app.command()(report)

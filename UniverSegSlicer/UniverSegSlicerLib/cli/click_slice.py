@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ..diagnostics import run_log, volume_facts
 from ..errors import InputError
 from ..imaging import (
     IntensityWindow,
@@ -85,6 +86,7 @@ def click_slice(
 
     image = read_volume(volume)
     check_grid(output, image.geometry)
+    run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype), axis=axis)
     pixels = take_slice(image.array, axis, index)
     for points, option in ((inside, "--include"), (outside, "--exclude")):
         for row, col in points:

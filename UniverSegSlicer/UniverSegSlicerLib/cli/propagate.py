@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from .. import __version__
+from ..diagnostics import model_fact, run_log, volume_facts
 from ..errors import GeometryError, InputError
 from ..imaging import Volume, array_axis, check_grid, read_label_map, read_volume, write_label_map, write_volume
 from ..imaging.files import WRITABLE
@@ -45,6 +46,7 @@ class Strategy(str, Enum):
     independent = "independent"
     cascade = "cascade"
     prior = "prior"
+    guided = "guided"
 
 
 class Choice(str, Enum):
@@ -70,7 +72,7 @@ def propagate(
     ] = Axis.auto,
     strategy: Annotated[
         Strategy,
-        typer.Option(help="How the segmentation spreads from the marks; auto takes the best that the model can do."),
+        typer.Option(help="How the segmentation spreads from the marks; auto takes the best one."),
     ] = Strategy.auto,
     support: SupportFileOption = None,
     wanted: Annotated[
@@ -99,6 +101,25 @@ def propagate(
     choice: Annotated[Choice, typer.Option(help="Which examples support a slice.")] = Choice.nearest,
     support_size: Annotated[int, typer.Option(min=1, help="At most so many examples support a slice.")] = 16,
     seed: SeedOption = 0,
+    passes: Annotated[
+        int | None, typer.Option(min=1, help="How often each slice is predicted (guided, prior).")
+    ] = None,
+    detail: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Work on N times as many pixels per side where a structure is large."),
+    ] = None,
+    smooth: Annotated[
+        float | None, typer.Option(min=0, metavar="SLICES", help="Smooth along the slices; 0 for not at all.")
+    ] = None,
+    margin_mm: Annotated[
+        float | None, typer.Option(min=0, metavar="MM", help="What is looked at around the marked structure.")
+    ] = None,
+    ending: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Weight of what the marks say about where the structure ends; 0 leaves it to the image."
+        ),
+    ] = None,
     confidence: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a map of confidence, 0 to 1 (.nii.gz, .nrrd, ...).")
     ] = None,
@@ -113,6 +134,7 @@ def propagate(
 
     Example: universeg-slicer propagate brain.nii.gz marks.nii.gz -o out.nii.gz --preview out.png
     """
+    from ..network.weights import read_catalogue
     from ..segmentation import PropagationSettings, SupportSet
     from ..segmentation import propagate as spread
 
@@ -132,6 +154,8 @@ def propagate(
             check_grid(path, image.geometry)
     marks = None if labels is None else read_marks(labels, volume, image)
     examples = None if support is None else SupportSet.load(support)
+    asked = {"passes": passes, "detail": detail, "smooth": smooth, "margin_mm": margin_mm, "ending": ending}
+    run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype))
     settings = PropagationSettings(
         strategy=strategy.value,
         choice=choice.value,
@@ -140,6 +164,7 @@ def propagate(
         flips=flips,
         seed=seed,
         slice_range=None if only is None else (only[0], only[1] + 1),
+        **{name: value for name, value in asked.items() if value is not None},
     )
     network = open_model(model, device, precision)
     with progress_bar("Segmenting") as report:
@@ -155,6 +180,16 @@ def propagate(
             confidence=confidence is not None,
             progress=report,
         )
+    run_log.note(
+        labels=len(count_labels(result.labels)),
+        marked=len(result.marked),
+        support=0 if examples is None else len(examples),
+        axis=result.axis,
+        strategy=result.strategy,
+        model=model_fact(model, read_catalogue()),
+        device=result.device,
+        segmenting_s=round(result.seconds, 3),
+    )
     if examples is not None:
         label_names = {**examples.label_names, **label_names}
     with all_or_none(output, confidence, preview, endings=WRITABLE) as (out, certain, picture):
@@ -218,14 +253,20 @@ def draw_result(
     draw_slices(path, image, result.axis, rows, marked=result.marked, names=names, title=title, columns=columns)
 
 
+def count_labels(labels: np.ndarray) -> dict[int, int]:
+    """Voxels per label value that occurs, rising, without background; slice by slice, which a large volume needs."""
+    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
+    for part in labels:
+        counts += np.bincount(part.ravel(), minlength=len(counts))
+    return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value}
+
+
 def _summary(image: Volume, result: Propagation) -> dict[str, Any]:
     voxel_ml = float(np.prod(image.geometry.spacing)) / _MM3_PER_ML
-    counts = np.bincount(result.labels.ravel())
     return {
         "labels": {
             str(value): {"voxels": int(n), "ml": round(float(n) * voxel_ml, 3)}
-            for value, n in enumerate(counts)
-            if value and n
+            for value, n in count_labels(result.labels).items()
         },
         "axis": result.axis,
         "slices": int(result.labels.shape[array_axis(result.axis)]),

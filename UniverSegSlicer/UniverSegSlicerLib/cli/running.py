@@ -8,14 +8,17 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
+from ..diagnostics import run_log
 from ..errors import Cancelled, DependencyError, UniverSegError
 
 PROGRAM = "universeg-slicer"
 #: Set to anything to see the traceback of an unexpected error.
 TRACEBACK_VARIABLE = "UNIVERSEG_TRACEBACK"
+
+_COMMANDS = ("propagate", "segment", "click", "support", "models", "bench", "demo", "report")
 
 SUCCESS, FAULT, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -32,7 +35,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        with _terminating_cleanly():
+        with _terminating_cleanly(), run_log.run(_name(given)):
             return _invoke(given)
     except (Exception, KeyboardInterrupt) as error:
         code, sentence = _outcome(error)
@@ -40,6 +43,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(error)
         _say(sentence)
         return code
+    finally:
+        _keep_runs()
+
+
+def _name(arguments: list[str]) -> str:
+    """The subcommand: of what was given, all that is no name of the user's."""
+    return arguments[0] if arguments[0] in _COMMANDS else "a command"
+
+
+def _keep_runs() -> None:
+    # The log is a help; that it cannot be kept must not spoil a result.
+    with suppress(Exception):
+        from .report import keep_runs
+
+        keep_runs()
 
 
 def _outcome(error: BaseException) -> tuple[int, str]:
@@ -54,7 +72,7 @@ def _outcome(error: BaseException) -> tuple[int, str]:
         return BAD_INPUT, f"{error.filename or 'a file'} cannot be used: {error.strerror or error}."
     return FAULT, (
         f"an unexpected {type(error).__name__} ({error}); this is a fault of the program: "
-        f"please report it with what {TRACEBACK_VARIABLE}=1 prints."
+        f"please report it with what `{PROGRAM} report` and {TRACEBACK_VARIABLE}=1 print."
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from ..diagnostics import run_log
 from ..errors import InputError
 from ..imaging.pictures import read_picture, write_array, write_picture
 from ..progress import sub_progress
@@ -85,6 +86,7 @@ def segment(
                     write_array(beside / f"{stem}.npy", np.asarray(result, dtype=np.float32))
             done += len(batch)
     seconds = time.perf_counter() - started
+    run_log.note(images=len(queries), support=len(examples), device=str(network.device))
     if as_json:
         print_json(
             {

@@ -16,6 +16,7 @@ from .click_section import ClickSection
 from .context import Context, Dialogs, Views
 from .export_section import ExportSection
 from .model_section import ModelSection, ModelStore
+from .report_section import ReportSection
 from .review_section import ReviewSection
 from .run_section import RunSection
 from .slice_clicks import Shortcuts
@@ -64,6 +65,7 @@ class UniverSegPanel:
         self.clicks = ClickSection(self.context, self.run.require_torch)
         self.export = ExportSection(self.context)
         self.models = ModelSection(self.context, models)
+        self.report = ReportSection(self.context)
         self._shortcuts = Shortcuts(window)
         self._revision = -1
         self._changed_at: float | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..diagnostics import Fact, RunRecord, model_fact, run_log, volume_facts, where_raised
 from ..errors import DependencyError, InputError
 from ..progress import CancelToken, ProgressCallback
 from . import preview
@@ -18,6 +19,7 @@ from .models import ModelCache
 from .planning import StoredSets, make_plan
 from .runs import RunResult, compute
 from .state import StateHolder
+from .volumes import array_of, geometry_of
 from .worker import Job, Worker
 
 
@@ -45,6 +47,7 @@ class RunControl:
         self._stored = stored
         self._writer = writer
         self._confidence: tuple[Any, np.ndarray] | None = None
+        self._facts: dict[str, Fact] = {}
         self.finished: FinishedRun | None = None
         self.failure: BaseException | None = None
 
@@ -55,6 +58,7 @@ class RunControl:
         require_torch()
         plan = make_plan(self._scene, selection, options, self._stored)
         snapshot = Snapshot.take(selection, plan)
+        self._facts = _facts_of(selection, options)
         self._drop()
         self.failure = None
 
@@ -139,6 +143,8 @@ class RunControl:
         except InputError as error:
             self._on_failed(str(error), error)
             return
+        told = finished.report
+        self._log(told.seconds, "done", examples=told.examples, segments=len(told.segment_ids), device=told.device)
         selection = snapshot.selection
         node = preview.show_preview(self._scene, selection.segmentation, selection.volume, parts)
         report = replace(finished.report, preview=node)
@@ -150,7 +156,11 @@ class RunControl:
 
     def _on_failed(self, sentence: str, error: BaseException) -> None:
         self.failure = error
+        self._log(0.0, where_raised(error))
         self._holder.set(phase="idle", fraction=0.0, message="", error=sentence)
+
+    def _log(self, seconds: float, outcome: str, **more: Fact) -> None:
+        run_log.add(RunRecord("Segmentation", round(seconds, 3), outcome, {**self._facts, **more}))
 
     def _drop(self) -> None:
         """Forget the last result with everything that it put into the scene."""
@@ -164,6 +174,20 @@ class RunControl:
         finished, self.finished = self.finished, None
         if finished is not None and self._scene.IsNodePresent(finished.report.preview):
             preview.remove_node(self._scene, finished.report.preview)
+
+
+def _facts_of(selection: Selection, options: RunOptions) -> dict[str, Fact]:
+    """What a report may tell of a run that starts: no name of a node, segment or file."""
+    from ..network.weights import read_catalogue
+
+    array = array_of(selection.volume)
+    spacing = geometry_of(selection.volume).spacing
+    return {
+        **volume_facts(array.shape, spacing, array.dtype),
+        "reach": options.reach,
+        "quality": options.quality,
+        "model": model_fact(options.model, read_catalogue()),
+    }
 
 
 def require_torch() -> None:
