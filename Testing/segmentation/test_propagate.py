@@ -10,7 +10,7 @@ from UniverSegSlicerLib.imaging import AXES, Geometry, IntensityWindow, Volume, 
 from UniverSegSlicerLib.progress import CancelToken
 from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet, propagate
 
-STRATEGIES = ["independent", "cascade", "prior"]
+STRATEGIES = ["independent", "cascade", "prior", "guided"]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -67,7 +67,7 @@ def test_one_label_does_not_need_the_other(phantom, model) -> None:
     np.testing.assert_array_equal(result.labels[[7, 10, 13, 16]], marks[[7, 10, 13, 16]])
 
 
-@pytest.mark.parametrize("strategy", ["prior", "cascade"])
+@pytest.mark.parametrize("strategy", ["prior", "cascade", "guided"])
 def test_an_empty_marked_slice_ends_the_structure(phantom, model, strategy: str) -> None:
     """The volume shows the structure everywhere, but a person marked that it is not there."""
     array = np.repeat(phantom.volume.array[12:13], 24, axis=0)
@@ -79,7 +79,7 @@ def test_an_empty_marked_slice_ends_the_structure(phantom, model, strategy: str)
     assert result.marked == (8, 16)
     assert not result.labels[16].any()
     assert result.labels[12].any()
-    if strategy == "prior":
+    if strategy in ("prior", "guided"):
         assert not result.labels[17:].any()
 
 
@@ -178,7 +178,7 @@ def test_a_model_without_a_prior_plane(phantom, make_model, overlap) -> None:
     with pytest.raises(InputError, match="'prior' needs a model with a prior plane"):
         propagate(phantom.volume, marks, model=model, settings=PropagationSettings(strategy="prior"))
     result = propagate(phantom.volume, marks, model=model)
-    assert result.strategy == "cascade"
+    assert result.strategy == "guided"
     assert overlap(result.labels == 1, phantom.truth == 1) > 0.9
 
 

@@ -42,7 +42,7 @@ def test_the_rim_of_the_slice_is_no_reason_to_grow() -> None:
     assert grown_where_touched(frame, masks) is None
 
 
-@pytest.mark.parametrize("strategy", ["independent", "cascade", "prior"])
+@pytest.mark.parametrize("strategy", ["independent", "cascade", "prior", "guided"])
 def test_a_structure_that_outgrows_the_region_is_seen_whole(model, overlap, strategy: str) -> None:
     rows, cols = np.indices((120, 120))
     truth = np.stack([np.hypot(rows - 60, cols - 60) <= 14 + 2 * n for n in range(14)])

@@ -135,11 +135,11 @@ def test_the_walk_ends_where_the_segmentation_leaks(model) -> None:
 def test_the_structure_ends_where_the_marks_let_expect_it(model) -> None:
     """The same brightness goes on for ever; the marks say how long the structure is, unless they are not asked."""
     shapes = [disc(5)] * 80
-    ended = found_areas(prior_guided(make_task(model, shapes, [30, 36, 42], ending=3.0)))
+    ended = found_areas(prior_guided(make_task(model, shapes, [30, 36, 42], ending=1.0)))
     assert all(ended[26:46]) and not any(ended[:5]) and not any(ended[-5:])
     asked_less = found_areas(prior_guided(make_task(model, shapes, [30, 36, 42], ending=0.0)))
     assert all(asked_less)
-    sparse = found_areas(prior_guided(make_task(model, shapes, [10, 36, 62], ending=3.0)))
+    sparse = found_areas(prior_guided(make_task(model, shapes, [10, 36, 62], ending=1.0)))
     assert sum(map(bool, sparse)) > sum(map(bool, ended))
 
 

@@ -157,7 +157,7 @@ BETWEEN = Weights(
 BEYOND = Weights(
     shape=-0.090, fading_shape=0.569, votes=0.578, brightness=0.803, network=0.188, constant=-0.706,
     by_shape=(-0.062, -0.450, -0.063, 0.0), by_contrast=0.602, in_slice=(0.478, -0.104, -0.424),
-    approach=-1.106, overrun=-1.552, guessed=(0.137, 0.066, -0.564),
+    approach=-1.106, overrun=-1.552, guessed=(0.0, -0.3, -0.45),
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.124, fading_shape=0.012, votes=0.581, brightness=1.313, network=0.254, constant=-0.126,

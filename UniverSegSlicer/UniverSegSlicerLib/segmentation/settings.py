@@ -22,8 +22,9 @@ class PropagationSettings:
     Attributes:
         strategy: "independent" predicts every slice on its own (the published protocol). "cascade" goes outwards from
             the marked slices, and each accepted slice joins the support set (arXiv 2412.13299). "prior" also tells the
-            network the shape that the neighbouring slices suggest; it needs a model with a prior plane. "auto" is the
-            best one that the model can do.
+            network the shape that the neighbouring slices suggest; it needs a model with a prior plane. "guided" brings
+            the marked shapes to every slice by registration and weighs them with like patches, brightness and the
+            network. "auto" is the best one: "guided".
         choice: Which examples support a slice: the "nearest", a "random" draw, or "all".
         support_size: At most this many examples support a slice, at least 1 ("all" takes all).
         ensemble: Number of draws of the support set whose logits are averaged, at least 1.
@@ -34,13 +35,14 @@ class PropagationSettings:
         margin_mm: The same in mm; takes the place of ``margin`` where given.
         shape_weight: Share of the neighbours' shape in the logits of "prior", from 0 (the network alone) to 1 (the
             shape alone); half of it beyond the marks, where the shape is a guess.
-        ending: How readily the structure ends beyond the outermost marks in "prior": weight of what the marks say about
-            its length against what the network sees; 0 leaves it to the network.
-        passes: How often a slice is predicted by "prior"; from the second time on, the last prediction of the slice and
-            its neighbours is the prior. At least 1.
-        detail: Tiles per side: with 2 or more, a structure that is large on the network's grid is predicted once more
-            in overlapping tiles, each at the full resolution of the network. At least 1.
-        smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior", in slices; 0 for none.
+        ending: How readily the structure ends beyond the outermost marks in "prior" and "guided": weight of what the
+            marks say about its length against what the image shows; 1 is as measured best, 0 leaves it to the image.
+        passes: How often a slice is predicted by "prior" and "guided"; from the second time on, the last prediction is
+            the prior (in "prior", with that of the neighbours). At least 1.
+        detail: With 2 or more, more pixels for a structure that is large: "prior" predicts it once more in so many
+            overlapping tiles per side, "guided" works on so many times as many pixels per side. At least 1.
+        smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior" and "guided", in slices;
+            0 for none.
         keep_marked: Return the marked slices as they were given, voxel for voxel.
         slice_range: (first, stop) of the slices to predict along the axis; all without it.
 
@@ -57,7 +59,7 @@ class PropagationSettings:
     margin: float = 0.5
     margin_mm: float | None = None
     shape_weight: float = 0.5
-    ending: float = 3.0
+    ending: float = 1.0
     passes: int = 2
     detail: int = 1
     smooth: float = 1.0

@@ -199,6 +199,8 @@ _LARGEST_GROWTH = 8.0
 _LENGTH = 0.75
 # Width of the distribution of the structure's end, in reaches.
 _SHARPNESS = 0.25
+# Weight of that doubt in the logits.
+_DOUBT = 3.0
 # More doubt than any logit can outweigh, and a number that float16 holds.
 _MOST_DOUBT = 1e4
 # It also leaks where a slice has more than this multiple of the area of the one before, and more than any marked one.
@@ -220,7 +222,7 @@ def _outwards(task: LabelTask, result: LabelLogits, start: int, direction: int, 
                 break
             continue
         predict_slices(task, result, np.array([index]), last[None], prior_weight=weight)
-        doubt = task.settings.ending * _doubt_of_existence(abs(index - start) / reach)
+        doubt = task.settings.ending * _DOUBT * _doubt_of_existence(abs(index - start) / reach)
         result.doubt[index] = min(doubt, _MOST_DOUBT)
         result.logits[index] -= result.doubt[index]
         found = result.logits[index] > 0

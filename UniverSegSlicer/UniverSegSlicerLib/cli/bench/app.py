@@ -6,8 +6,10 @@ import typer
 
 from .quality.command import quality
 from .speed import speed
+from .volume import volume
 
 app = typer.Typer(no_args_is_help=True, help="Measure speed and quality on this machine.")
 
 app.command()(speed)
+app.command()(volume)
 app.command()(quality)

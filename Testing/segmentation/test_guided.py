@@ -1,0 +1,188 @@
+"""Marked shapes that follow the image: registration, the evidence of the marks, and their weighing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from UniverSegSlicerLib.imaging import Geometry, Volume
+from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
+from UniverSegSlicerLib.segmentation.evidence import Mark, contrast, gather
+from UniverSegSlicerLib.segmentation.fusion import Ending, Place, Trust, fuse, weights_for
+from UniverSegSlicerLib.segmentation.registration import (
+    chained,
+    even_contrast,
+    fields_to_previous,
+    inverse,
+    resized,
+    warped,
+)
+
+SIZE = 64
+
+
+def disc(radius: float, row: float = 32, col: float = 32, size: int = SIZE) -> np.ndarray:
+    rows, cols = np.indices((size, size))
+    return np.hypot(rows - row, cols - col) <= radius
+
+
+def textured(masks: np.ndarray, low: float = 0.3, high: float = 0.6) -> np.ndarray:
+    """Images (N, rows, cols) in which the masks are brighter, with a texture that differs from slice to slice."""
+    noise = np.random.default_rng(1).normal(0, 0.02, masks.shape)
+    return np.clip(low + (high - low) * masks + noise, 0, 1).astype(np.float32)
+
+
+def test_a_structure_that_wanders_and_grows_is_followed(overlap) -> None:
+    """Interpolated between two marks, the shape would be elsewhere half-way: the structure makes a bow."""
+    count = 21
+    bow = [20 * np.sin(np.pi * n / (count - 1)) for n in range(count)]
+    truth = np.stack([disc(10 + n / 4, 48, 30 + shift, 96) for n, shift in enumerate(bow)])
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[0, 20]] = truth[[0, 20]]
+    model = _Silent()
+    volume = Volume(textured(truth), Geometry((96, 96, count)))
+    found = propagate(volume, marks, model=model, settings=PropagationSettings(strategy="guided")).labels == 1
+    prior = propagate(volume, marks, model=model, settings=PropagationSettings(strategy="prior")).labels == 1
+    assert overlap(found[1:20], truth[1:20]) > 0.95
+    assert overlap(found[10], truth[10]) > overlap(prior[10], truth[10]) + 0.2
+
+
+def test_a_structure_without_contrast_is_interpolated(overlap) -> None:
+    """Where the image shows nothing, the result is between the marks."""
+    truth = np.stack([disc(10 + n, 48, 48, 96) for n in range(11)])
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[0, 10]] = truth[[0, 10]]
+    blank = np.random.default_rng(0).normal(0, 1, truth.shape).astype(np.float32)
+    found = propagate(Volume(blank, Geometry((96, 96, 11))), marks, model=_Silent()).labels == 1
+    assert overlap(found[5], truth[5]) > 0.85
+
+
+def test_the_structure_ends_with_the_brightness_and_one_mark_is_enough(overlap) -> None:
+    truth = np.stack([disc(15 if 6 <= n < 26 else 0.0, 48, 48, 96) for n in range(40)])
+    truth[[n for n in range(40) if not 6 <= n < 26]] = False
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[15] = truth[15]
+    found = propagate(Volume(textured(truth), Geometry((96, 96, 40))), marks, model=_Silent()).labels == 1
+    assert overlap(found, truth) > 0.85
+    assert not found[:3].any() and not found[30:].any()
+
+
+def test_more_pixels_show_finer_detail(overlap) -> None:
+    rows, cols = np.indices((512, 512))
+    comb = (np.hypot(rows - 256, cols - 256) < 220) & (cols % 24 < 16)
+    truth = np.repeat(comb[None], 5, axis=0)
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[0, 4]] = truth[[0, 4]]
+    volume = Volume(textured(truth), Geometry((512, 512, 5)))
+    dices = []
+    for detail in (1, 4):
+        settings = PropagationSettings(strategy="guided", margin=0.05, detail=detail)
+        dices.append(overlap(propagate(volume, marks, model=_Silent(), settings=settings).labels[2] == 1, truth[2]))
+    assert dices[1] > dices[0] + 0.02
+
+
+def test_registration_finds_a_shift_and_its_inverse() -> None:
+    images = torch.as_tensor(textured(np.stack([disc(14), disc(14, 34, 35)])))[:, None]
+    images = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
+    fields = fields_to_previous(even_contrast(images))
+    assert fields.shape == (1, 2, SIZE, SIZE)
+    # From the second slice to the first: 3 columns and 2 rows back, at the border of the disc.
+    rim = torch.as_tensor(disc(16, 34, 35) & ~disc(12, 34, 35))
+    dx, dy = fields[0, 0][rim].mean().item(), fields[0, 1][rim].mean().item()
+    assert dx == pytest.approx(-3, abs=0.8) and dy == pytest.approx(-2, abs=0.8)
+    there_and_back = chained(inverse(fields), fields)
+    assert there_and_back.abs().mean() < 0.1
+
+
+def test_fields_are_resized_with_their_lengths_and_chained_in_order() -> None:
+    right = torch.zeros(1, 2, 8, 8)
+    right[:, 0] = 1.0
+    assert torch.allclose(resized(right, 16)[:, 0], torch.tensor(2.0))
+    image = torch.arange(64.0).view(1, 1, 8, 8)
+    assert warped(image, chained(right, right))[0, 0, 3, 2] == image[0, 0, 3, 4]
+
+
+def test_one_slice_has_no_neighbours() -> None:
+    assert fields_to_previous(torch.zeros(1, 1, 64, 64)).shape == (0, 2, 64, 64)
+
+
+def test_registration_can_be_stopped() -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fields_to_previous(torch.zeros(2, 1, 64, 64), stop)
+
+
+def test_the_evidence_of_a_mark_on_itself_is_the_mark(overlap) -> None:
+    mask = disc(14)
+    image = textured(mask[None])[0]
+    mark = Mark.of(3, image, mask.astype(np.float32))
+    still = torch.zeros(1, 2, 32, 32)
+    found = gather(torch.as_tensor(image)[None, None], [(mark, still)], [np.ones(1)])
+    for part in (found.shape, found.votes, found.brightness):
+        assert overlap((part[0, 0] > 0).numpy(), mask) > 0.93
+    assert torch.allclose(found.shape[0, 0], torch.as_tensor(mark.distance))
+
+
+def test_contrast_tells_whether_brightness_helps() -> None:
+    masks = np.stack([disc(12), disc(14)])
+    bright, even = (
+        [Mark.of(n, image, mask.astype(np.float32)) for n, (image, mask) in enumerate(zip(images, masks, strict=True))]
+        for images in (textured(masks), textured(masks, 0.5, 0.5))
+    )
+    assert contrast(*bright) > 3
+    assert abs(contrast(*even)) < 0.5
+
+
+def test_the_expected_end_follows_from_gaps_or_from_the_width() -> None:
+    def marks(places: list[int]) -> list[Mark]:
+        return [Mark.of(n, disc(10) * 0.5, disc(10).astype(np.float32)) for n in places]
+
+    spread = Ending.expected_beyond(marks([0, 20, 40]), step=1.0)
+    assert not spread.guessed and spread.expected == pytest.approx(10)
+    single = Ending.expected_beyond(marks([7]), step=1.0)
+    assert single.guessed and single.expected == pytest.approx(15, abs=0.7)
+    assert Ending.expected_beyond(marks([7]), step=3.0).expected == pytest.approx(5, abs=0.3)
+    assert Ending.before_empty_mark(8).expected == 4 and Ending.before_empty_mark(8).farthest == 8
+
+
+@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.0)])
+def test_doubt_grows_with_the_distance_and_the_setting(trust: Trust | None) -> None:
+    mask = disc(14)
+    image = textured(mask[None])[0]
+    mark = Mark.of(0, image, mask.astype(np.float32))
+    rows = np.arange(1, 13)
+    still = torch.zeros(len(rows), 2, 32, 32)
+    images = torch.as_tensor(image).expand(len(rows), 1, -1, -1)
+    evidence = gather(images, [(mark, still)], [np.ones(len(rows))])
+    place = Place.of(rows, [mark], Ending.expected_beyond([mark], 2.0))
+    silent = torch.zeros_like(images)
+
+    def middle(ending: float) -> np.ndarray:
+        return fuse(evidence, silent, place, trust, ending)[:, 0, 32, 32].numpy()
+
+    assert (np.diff(middle(1.0)) <= 1e-4).all() and middle(1.0)[-1] < middle(1.0)[0]
+    assert middle(0.0)[-1] > middle(1.0)[-1] > middle(3.0)[-1]
+
+
+def test_the_weights_depend_on_what_is_known() -> None:
+    mark = Mark.of(0, disc(9) * 0.5, disc(9).astype(np.float32))
+    rows = np.array([2])
+    between = Place.of(rows, [mark, mark], None)
+    beyond = Place.of(rows, [mark], Ending(4.0, False, 16.0))
+    kinds = [weights_for(between, Trust()), weights_for(beyond, Trust()), weights_for(beyond, None)]
+    assert len({id(kind) for kind in kinds}) == 3
+
+
+class _Silent:
+    """Stands in for a network that knows nothing: the evidence of the marks alone decides."""
+
+    name, device, query_channels, resolution = "silent", "cpu", 4, SIZE
+
+    def encode_support(self, images, labels):
+        return None
+
+    def predict(self, queries, support, *, cancel=None, **_):
+        return np.zeros((len(queries), 1, SIZE, SIZE), np.float32)
