@@ -133,6 +133,7 @@ class Weights:
         cap: Per pixel that a closing structure has shrunk.
         approach, overrun: Per share of the way to the expected end, and per share beyond it.
         guessed: Approach, overrun and constant in their place where the end is a guess.
+        temperature: The sum is divided by it, so that it is as sure as it is right.
     """
 
     shape: float
@@ -148,6 +149,7 @@ class Weights:
     approach: float = 0.0
     overrun: float = 0.0
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    temperature: float = 1.75
 
 
 BETWEEN = Weights(
@@ -161,7 +163,7 @@ BEYOND = Weights(
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.124, fading_shape=0.012, votes=0.581, brightness=1.313, network=0.254, constant=-0.126,
-    in_slice=(0.534, 0.189, 0.049), cap=0.152, guessed=(-0.689, -0.689, -0.126),
+    in_slice=(0.534, 0.189, 0.049), cap=0.152, guessed=(-0.689, -0.689, -0.126), temperature=2.25,
 )  # fmt: skip
 
 
@@ -200,7 +202,7 @@ def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None,
     result += (weights.brightness + more * weights.by_shape[2] + sharper * weights.by_contrast) * bright
     result += weights.network * heard + more * weights.by_shape[3]
     if place.ending is None:
-        return result + weights.constant
+        return (result + weights.constant) / weights.temperature
     within = (evidence.shape > 0).to(shape.dtype)
     size = within.sum(dim=(-2, -1), keepdim=True).clamp(min=1)
     means = (bright, torch.sigmoid(evidence.votes), torch.sigmoid(heard))
@@ -211,4 +213,4 @@ def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None,
         approach, overrun, constant = weights.guessed
     doubt = weights.cap * np.maximum(place.cap, _LEAST_CAP)
     doubt = doubt + approach * np.minimum(place.beyond, 1) + overrun * np.maximum(0.0, place.beyond - 1)
-    return result + constant + column(ending * doubt)
+    return (result + constant + column(ending * doubt)) / weights.temperature

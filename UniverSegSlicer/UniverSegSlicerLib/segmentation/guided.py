@@ -67,7 +67,7 @@ def guided(task: LabelTask) -> LabelLogits:
         [contrast(a, b) for left, right, _ in pairs for a, b in ((left, right), (right, left))],
     )
     single = sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1
-    passes = task.settings.passes
+    passes = task.settings.passes_of("guided")
     task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
     for span, field in zip(spans, fields, strict=True):
         for start in range(0, len(span.rows), _CHUNK):
@@ -187,7 +187,7 @@ def _predict(
     evidence = gather(images, [(mark, fields.to(side, rows)) for side, mark in marks], near / near.sum(axis=0))
     place = Place.of(rows, [mark for _, mark in marks], span.ending)
     prior = torch.sigmoid(2 * evidence.shape)
-    for _ in range(task.settings.passes):
+    for _ in range(task.settings.passes_of("guided")):
         logits, spread = network(rows, prior[:, 0].cpu().numpy())
         heard = torch.as_tensor(logits, device=images.device)[:, None]
         fused = fuse(evidence, heard, place, trust, task.settings.ending)

@@ -129,7 +129,7 @@ def propagate(
 
     slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
     passes = len(wanted) + (0 if settings.keep_marked else len(marked))
-    repeats = settings.ensemble * (1 + settings.flips) * (settings.passes if strategy in ("prior", "guided") else 1)
+    repeats = settings.ensemble * (1 + settings.flips) * settings.passes_of(strategy)
     # The last part of the progress is the way back to the volume's grid.
     meter = Meter(sub_progress(progress, 0.0, 0.95), cancel, len(values) * passes * repeats)
     results = [

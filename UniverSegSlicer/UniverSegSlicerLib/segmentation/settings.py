@@ -12,6 +12,8 @@ Strategy = Literal["auto", "independent", "cascade", "prior", "guided"]
 Choice = Literal["nearest", "random", "all"]
 
 STRATEGIES: tuple[str, ...] = ("auto", "independent", "cascade", "prior", "guided")
+# Strategies that predict a slice more than once, and how often they do by default.
+_PASSES = {"prior": 2, "guided": 1}
 CHOICES: tuple[str, ...] = ("nearest", "random", "all")
 
 
@@ -37,8 +39,8 @@ class PropagationSettings:
             shape alone); half of it beyond the marks, where the shape is a guess.
         ending: How readily the structure ends beyond the outermost marks in "prior" and "guided": weight of what the
             marks say about its length against what the image shows; 1 is as measured best, 0 leaves it to the image.
-        passes: How often a slice is predicted by "prior" and "guided"; from the second time on, the last prediction is
-            the prior (in "prior", with that of the neighbours). At least 1.
+        passes: How often a slice is predicted by "prior" (2 by default) and "guided" (1 by default); from the second
+            time on, the last prediction is the prior (in "prior", with that of the neighbours). At least 1.
         detail: With 2 or more, more pixels for a structure that is large: "prior" predicts it once more in so many
             overlapping tiles per side, "guided" works on so many times as many pixels per side. At least 1.
         smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior" and "guided", in slices;
@@ -60,7 +62,7 @@ class PropagationSettings:
     margin_mm: float | None = None
     shape_weight: float = 0.5
     ending: float = 1.0
-    passes: int = 2
+    passes: int | None = None
     detail: int = 1
     smooth: float = 1.0
     keep_marked: bool = True
@@ -71,7 +73,8 @@ class PropagationSettings:
         _require(self.choice in CHOICES, "choice", self.choice, f"one of {', '.join(CHOICES)}")
         for name in ("support_size", "ensemble", "passes", "detail"):
             value = getattr(self, name)
-            _require(isinstance(value, int) and value >= 1, name, value, "a whole number of at least 1")
+            if value is not None or name != "passes":
+                _require(isinstance(value, int) and value >= 1, name, value, "a whole number of at least 1")
         _require(isinstance(self.seed, int) and self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
         _require(self.margin >= 0, "margin", self.margin, "a share of at least 0")
         _require(0 <= self.shape_weight <= 1, "shape_weight", self.shape_weight, "a share from 0 to 1")
@@ -83,6 +86,12 @@ class PropagationSettings:
         if self.slice_range is not None:
             first, stop = self.slice_range
             _require(0 <= first < stop, "slice_range", self.slice_range, "(first, stop) with 0 <= first < stop")
+
+    def passes_of(self, strategy: str) -> int:
+        """How often a strategy predicts a slice."""
+        if strategy not in _PASSES:
+            return 1
+        return _PASSES[strategy] if self.passes is None else self.passes
 
 
 def _require(holds: bool, name: str, value: object, expected: str) -> None:

@@ -121,7 +121,7 @@ def prior_guided(task: LabelTask) -> LabelLogits:
         ends = _between_marks(task, result, known)
         for start, direction, stop in ends:
             _outwards(task, result, start, direction, stop)
-    for _ in range(task.settings.passes - 1):
+    for _ in range(task.settings.passes_of("prior") - 1):
         _again(task, result)
     return result
 
