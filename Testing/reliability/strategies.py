@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from UniverSegSlicerLib.segmentation import CHOICES, STRATEGIES
+
 Draw = Any
 
 REAL_DTYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "g")
@@ -20,7 +22,7 @@ REAL_DTYPES = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", 
 OTHER_DTYPES = ("c8", "c16", "O", "U3", "M8[s]", "m8[s]")
 SMALL = (1, 2, 3, 5, 8, 13, 21)
 LONG = (64, 127, 200, 333, 512)
-STRATEGIES = ("auto", "independent", "cascade", "prior")
+
 NAN, INFINITY = float("nan"), float("inf")
 
 
@@ -167,7 +169,7 @@ def settings(draw: Draw, count: int, careless: bool) -> dict[str, Any]:
     first = draw(st.integers(0, count - 1))
     ranges = (None, (0, count), (first, draw(st.integers(first + 1, count))))
     options: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
-        "choice": (("nearest", "random", "all"), ("best",)),
+        "choice": (CHOICES, ("best",)),
         "support_size": ((1, 2, 16), (0, -1, 1.5)),
         "ensemble": ((1, 2, 3), (0,)),
         "flips": ((True, False), ()),

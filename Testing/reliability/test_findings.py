@@ -51,6 +51,17 @@ def test_a_window_wider_than_float32_on_small_voxels() -> None:
     assert np.isfinite(seen).all() and (seen == 1).all()
 
 
+def test_numbers_beyond_float64_are_infinite() -> None:
+    values = np.array([0, 1, 2, 3], np.longdouble)
+    values[3] = np.finfo(np.longdouble).max
+    window = IntensityWindow.of(values)
+    assert (window.low, window.high) == (0, 2) or np.finfo(np.longdouble).max == np.finfo(np.float64).max
+    assert np.isfinite(window.apply(values)).all()
+    if np.finfo(np.longdouble).max > np.finfo(np.float64).max:
+        with pytest.raises(InputError, match="no finite value"):
+            IntensityWindow.of(values[3:])
+
+
 def test_more_doubt_than_float32_holds() -> None:
     marks = np.zeros((9, 3, 3), np.uint8)
     marks[0] = 1

@@ -47,13 +47,12 @@ class IntensityWindow:
             InputError: There is no finite value.
         """
         values = np.asarray(array)
-        sample = _even_sample(values)
-        sample = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
+        sample = _finite(_even_sample(values))
         if sample.size:
             low, high = (float(v) for v in np.percentile(sample.astype(np.float64), (0.5, 99.5), method="nearest"))
             if low < high:
                 return cls(low, high)
-        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        finite = _finite(values)
         if not finite.size:
             raise InputError("the image holds no finite value (nothing but NaN or infinity).")
         return cls(float(finite.min()), float(finite.max()))
@@ -65,7 +64,8 @@ class IntensityWindow:
         values = np.asarray(array)
         # Half the memory where voxels and window have room in it.
         narrow = values.dtype.itemsize <= 2 and max(abs(self.low), abs(self.high)) < _NARROW
-        scaled = values.astype(np.float32 if narrow else np.float64)
+        with np.errstate(over="ignore"):  # what even float64 cannot hold is beyond the window
+            scaled = values.astype(np.float32 if narrow else np.float64)
         np.clip(scaled, self.low, self.high, out=scaled)
         # Half of both ends where the widest float64 span would overflow.
         part = 1.0 if np.isfinite(self.high - self.low) else 0.5
@@ -74,6 +74,16 @@ class IntensityWindow:
         scaled /= part * self.high - part * self.low
         np.clip(scaled, 0.0, 1.0, out=scaled)
         return np.nan_to_num(scaled, copy=False, nan=0.0).astype(np.float32, copy=False)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """The finite values, in one dimension; numbers beyond float64 are infinite."""
+    if values.dtype.kind != "f":
+        return values
+    if values.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float64)
+    return values[np.isfinite(values)]
 
 
 def _even_sample(values: np.ndarray) -> np.ndarray:
