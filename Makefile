@@ -12,7 +12,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Twice quiet: errors only; the remarks of pip about indexes and the like are no use here.
 INSTALL := $(PIP) install -qq --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint fuzz mutations clean
+.PHONY: demo test lint fuzz mutations kills load endurance audit clean
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -51,6 +51,20 @@ fuzz: $(VENV)/test.stamp
 
 mutations: $(VENV)/test.stamp
 	$(BIN)/python -m Testing.reliability.mutate --files 10000
+
+kills: $(VENV)/test.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.kill --kills 200
+
+load: $(VENV)/test.stamp
+	$(BIN)/python -m Testing.reliability.load
+
+endurance: $(VENV)/test.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.endurance --runs 500
+
+# Known vulnerabilities of what is installed; asks pypi.org. AUDIT=--if-reachable: no failure where it cannot be asked.
+AUDIT ?=
+audit: $(VENV)/test.stamp
+	$(BIN)/python -m Testing.reliability.audit $(AUDIT)
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
