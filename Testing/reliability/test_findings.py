@@ -181,3 +181,44 @@ def test_real_dicom_files_of_every_syntax_pass_the_check() -> None:
     for path in files:
         check_elements(path)
     assert len(files) > 30
+
+
+@pytest.mark.parametrize("offset", [1e38, float("nan"), float("inf"), -1.0])
+def test_voxels_that_start_nowhere_in_nifti(tmp_path: Path, offset: float) -> None:
+    import struct
+
+    for ending in (".nii", ".nii.gz"):
+        path = tmp_path / f"v{ending}"
+        write_label_map(path, np.zeros((4, 5, 6)), Geometry((6, 5, 4)))
+        import gzip
+
+        data = bytearray(gzip.decompress(path.read_bytes()) if ending == ".nii.gz" else path.read_bytes())
+        struct.pack_into("<f", data, 108, offset)
+        path.write_bytes(gzip.compress(bytes(data)) if ending == ".nii.gz" else bytes(data))
+        with pytest.raises(InputError, match="start at byte"):
+            read_volume(path)
+
+
+@pytest.mark.parametrize(
+    ("ending", "old", "new"),
+    [
+        (".nrrd", b"(1,0,0) (0,1,0) (0,0,1)", b"(1,0,0) (0,1,0) (0,0,1) " + b"(0,0,1) " * 40),
+        (".nrrd", b"(1,0,0) (0,1,0) (0,0,1)", b"(1,0,0) (0,1,0"),
+        (".nrrd", b"sizes: 6 5 4", b"sizes: 6 5 4 3"),
+        (".nrrd", b"dimension: 3", b"dimension: 99"),
+        (".mha", b"Offset = 0 0 0", b"Offset = 0 0"),
+        (".mha", b"Offset = 0 0 0", b"Offset = -12 30\xa85"),
+        (".mha", b"TransformMatrix = 1 0 0 0 1 0 0 0 1", b"TransformMatrix = 1 0 0 0 1 0 0 1"),
+        (".mha", b"ElementDataFile = LOCAL\n", b"ElementDataFile = LOCA\x7f\xff"),
+        (".mha", b"NDims = 3", b"NDims = 300"),
+    ],
+)
+def test_headers_that_made_itk_end_the_process(tmp_path: Path, ending: str, old: bytes, new: bytes) -> None:
+    path = tmp_path / f"v{ending}"
+    write_label_map(path, np.zeros((4, 5, 6)), Geometry((6, 5, 4)))
+    read_volume(path)
+    data = path.read_bytes()
+    assert old in data, data[:500]
+    path.write_bytes(data.replace(old, new, 1))
+    with pytest.raises(InputError, match="damaged"):
+        read_volume(path)

@@ -16,6 +16,7 @@ from ..writing import replacing
 from .dicom import is_dicom, read_series
 from .dicom_elements import check_elements
 from .geometry import Geometry, Volume
+from .headers import check_header
 from .nifti import check_nifti, is_nifti
 from .promises import check_promise
 
@@ -186,6 +187,7 @@ def _read(path: Path) -> Volume:
                 raise InputError(f"{path} is empty.")
             if is_nifti(path):
                 check_nifti(path)
+            check_header(path)
             with _quiet_stderr():
                 image = _load(path)
     except OSError as error:

@@ -19,6 +19,8 @@ import numpy as np
 from ..errors import InputError
 
 _CHUNK = 1 << 20
+# Bytes of header and extensions; nobody has more.
+_FARTHEST = 1 << 30
 _FLOATS = {16: "f4", 64: "f8"}  # by NIfTI datatype code
 
 
@@ -92,7 +94,10 @@ def _read_header(file: BinaryIO | gzip.GzipFile, path: Path) -> _Data:
             raise InputError(f"{path} has the spacing {spacing} mm: positive numbers are needed.")
         bits = math.prod(int(n) for n in dim[1 : axes + 1]) * int(field(layout.bitpix)[0])
         code = _FLOATS.get(int(field(layout.datatype)[0]))
-        return _Data(int(field(layout.vox_offset)[0]), bits // 8, code and order + code)
+        start = field(layout.vox_offset)[0]
+        if not 0 <= start <= _FARTHEST:  # NaN too
+            raise InputError(f"{path} is not a usable NIfTI file: its voxels are said to start at byte {start:g}.")
+        return _Data(int(start), bits // 8, code and order + code)
     raise InputError(f"{path} is not a NIfTI file.")
 
 
