@@ -153,17 +153,17 @@ class Weights:
 
 
 BETWEEN = Weights(
-    shape=0.486, fading_shape=0.290, votes=1.547, brightness=0.826, network=0.0, constant=0.484,
-    by_shape=(0.410, -0.368, -0.635, -0.618), by_contrast=0.295,
+    shape=0.297, fading_shape=0.068, votes=1.411, brightness=0.797, network=0.463, constant=0.509,
+    by_shape=(0.723, -0.457, -0.697, -0.535), by_contrast=0.199,
 )  # fmt: skip
 BEYOND = Weights(
-    shape=-0.090, fading_shape=0.569, votes=0.578, brightness=0.803, network=0.188, constant=-0.706,
-    by_shape=(-0.062, -0.450, -0.063, 0.0), by_contrast=0.602, in_slice=(0.478, -0.104, -0.424),
-    approach=-1.106, overrun=-1.552, guessed=(0.0, -0.3, -0.45),
+    shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.204, constant=-0.585,
+    by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
+    approach=-1.164, overrun=-1.533, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
-    shape=0.124, fading_shape=0.012, votes=0.581, brightness=1.313, network=0.254, constant=-0.126,
-    in_slice=(0.534, 0.189, 0.049), cap=0.152, guessed=(-0.689, -0.689, -0.126), temperature=2.25,
+    shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.390, constant=-0.232,
+    in_slice=(0.572, 0.180, 0.165), cap=0.163, guessed=(-0.708, -0.708, -0.232), temperature=2.25,
 )  # fmt: skip
 
 

@@ -32,13 +32,14 @@ def median_over_cases(scores: Sequence[Score], value: Callable[[Score], float]) 
 
 
 def comparable(scores: Iterable[Score]) -> list[Score]:
-    """Only cases (with placement and number of marks) that every method of the run was measured on."""
+    """Only cases that every method was measured on, among those that were run with the marks placed alike."""
     scores = list(scores)
-    methods = {s.method for s in scores}
+    methods: dict[str, set[str]] = {}
     seen: dict[tuple[object, ...], set[str]] = {}
     for s in scores:
+        methods.setdefault(s.placement, set()).add(s.method)
         seen.setdefault(s.place, set()).add(s.method)
-    return [s for s in scores if seen[s.place] == methods]
+    return [s for s in scores if seen[s.place] == methods[s.placement]]
 
 
 def quality_report(
