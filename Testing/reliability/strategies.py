@@ -177,10 +177,10 @@ def settings(draw: Draw, count: int, careless: bool) -> dict[str, Any]:
         "margin": ((0.0, 0.1, 0.5, 5.0, 1e9, INFINITY), (NAN, -1.0)),
         "margin_mm": ((None, 0.0, 1e-9, 3.0, 1e12, INFINITY), (NAN, -1.0)),
         "shape_weight": ((0.0, 0.5, 1.0), (2.0, NAN)),
-        "ending": ((0.0, 3.0, 1e9, 1e300), (NAN, INFINITY)),
+        "ending": ((0.0, 3.0, 100), (NAN, INFINITY, 1e9)),
         "passes": ((1, 2, 3), (0,)),
         "detail": ((1, 2, 3), (0,)),
-        "smooth": ((0.0, 1e-9, 1.0, 5.0, 40.0), (-1.0, INFINITY)),
+        "smooth": ((0.0, 1e-9, 1.0, 5.0, 100.0), (-1.0, INFINITY, 1e9)),
         "keep_marked": ((True, False), ()),
         "slice_range": (ranges, ((-1, 1), (3, 2), (0, count + 1))),
     }

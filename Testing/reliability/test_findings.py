@@ -13,7 +13,7 @@ from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume, read_volume, write_label_map
 from UniverSegSlicerLib.imaging.dicom_elements import check_elements
 from UniverSegSlicerLib.imaging.files import check_grid
-from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet, click_segment, propagate
+from UniverSegSlicerLib.segmentation import STRATEGIES, PropagationSettings, SupportSet, click_segment, propagate
 
 from .networks import tiny_network
 
@@ -62,13 +62,21 @@ def test_numbers_beyond_float64_are_infinite() -> None:
             IntensityWindow.of(values[3:])
 
 
-def test_more_doubt_than_float32_holds() -> None:
-    marks = np.zeros((9, 3, 3), np.uint8)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_more_doubt_than_float16_holds(strategy: str) -> None:
+    marks = np.zeros((60, 3, 3), np.uint8)
     marks[0] = 1
-    volume = Volume(np.random.default_rng(0).random((9, 3, 3)), Geometry((3, 3, 9)))
-    settings = PropagationSettings(strategy="prior", ending=1e300, smooth=0)
+    volume = Volume(np.random.default_rng(0).random(marks.shape), Geometry(marks.shape[::-1]))
+    settings = PropagationSettings(strategy=strategy, ending=100, smooth=0)
     result = propagate(volume, marks, model=tiny_network("yes"), axis="k", settings=settings)
     assert np.isfinite(result.confidence).all() and (result.labels[0] == 1).all()
+
+
+@pytest.mark.parametrize("name", ["ending", "smooth"])
+@pytest.mark.parametrize("value", [1e9, float("nan"), -1])
+def test_settings_that_would_overflow_or_fill_the_memory(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} is .* from 0 to 100"):
+        PropagationSettings(**{name: value})
 
 
 def test_a_grid_that_nifti_rounds_away_is_refused_before_and_after_the_work(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ _GROWTHS = 2
 _SLAB_PIXELS = 4_000_000
 # Tiles show more only where a network pixel is larger than this many image pixels.
 _COARSE = 1.25
+# Logits beyond this are as certain, and float16 holds no more than six times as much.
+_LOUDEST = 1e4
 # A first look at whole slices is followed by a second one at a region, if that is at most this share of the slice.
 _NARROWER = 0.75
 
@@ -137,7 +139,7 @@ class LabelRun:
         if self.settings.smooth and self.way in ("prior", "guided"):
             found.logits = smooth_along_slices(found.logits, self.settings.smooth)
         # Half the memory, and finer steps than any threshold asks for.
-        found.logits = found.logits.astype(np.float16)
+        found.logits = np.clip(found.logits, -_LOUDEST, _LOUDEST).astype(np.float16)
         found.spread = None if found.spread is None else found.spread.astype(np.float16)
         return LabelResult(self.label, frame, found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +14,10 @@ STRATEGIES: tuple[str, ...] = ("auto", "independent", "cascade", "prior", "guide
 # Strategies that predict a slice more than once, and how often they do by default.
 _PASSES = {"prior": 2, "guided": 1}
 CHOICES: tuple[str, ...] = ("nearest", "random", "all")
+
+
+# Far beyond what changes anything, for weights and for slices of smoothing; more would cost memory and overflow.
+_LARGEST = 100
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class PropagationSettings:
         _require(0 <= self.shape_weight <= 1, "shape_weight", self.shape_weight, "a share from 0 to 1")
         for name in ("ending", "smooth"):
             value = getattr(self, name)
-            _require(math.isfinite(value) and value >= 0, name, value, "a number of at least 0")
+            _require(0 <= value <= _LARGEST, name, value, f"a number from 0 to {_LARGEST}")
         if self.margin_mm is not None:
             _require(self.margin_mm >= 0, "margin_mm", self.margin_mm, "a length of at least 0 mm")
         if self.slice_range is not None:
