@@ -80,6 +80,18 @@ def test_a_support_set_file_stands_for_the_folders(folders: Path, tiny_model_pat
     assert {path.name: path.read_bytes() for path in (folders / "again").iterdir()} == first
 
 
+def test_a_structure_that_is_present_is_never_left_out(folders: Path, tiny_model_path: Path, command: Command) -> None:
+    assert segment(command, folders, tiny_model_path, "--present", "--logits").code == 0
+    for stem in SIZES:
+        with Image.open(folders / "out" / f"{stem}.png") as picture:
+            mask = np.asarray(picture) > 0
+        probability = 1 / (1 + np.exp(-np.load(folders / "out" / f"{stem}.npy").astype(np.float64)))
+        cut = min(0.5, probability.max() / 2)
+        sure = np.abs(probability - cut) > 1e-6
+        assert mask.any()
+        assert np.array_equal(mask[sure], (probability > cut)[sure])
+
+
 def test_one_label_of_several(folders: Path, tiny_model_path: Path, command: Command) -> None:
     mask = disc(SIZES["b"], 0.0)
     labels = (mask * 2).astype(np.uint8)

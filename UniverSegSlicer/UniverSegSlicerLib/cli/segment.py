@@ -55,6 +55,13 @@ def segment(
     label: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The label value to segment; by default all that is not 0.")
     ] = None,
+    present: Annotated[
+        bool,
+        typer.Option(
+            "--present",
+            help="Every image shows the structure: cut an unsure answer at half of its highest value.",
+        ),
+    ] = False,
     ensemble: EnsembleOption = 1,
     logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
     model: ModelOption = "default",
@@ -67,7 +74,7 @@ def segment(
 
     Example: universeg-slicer segment --support-images cats/images --support-labels cats/labels --images new -o masks
     """
-    from ..segmentation import segment_images
+    from ..segmentation import present_cutoff, segment_images
 
     check_new_folder(output)
     examples = _binary(_read_support(support_images, support_labels, support), label)
@@ -81,7 +88,8 @@ def segment(
             pictures = list(batch.values())
             results = segment_images(pictures, examples, network, ensemble=ensemble, seed=seed, progress=stage)
             for stem, result in zip(batch, results, strict=True):
-                write_picture(beside / f"{stem}.png", np.where(result > 0, 255, 0).astype(np.uint8))
+                cut = present_cutoff(result) if present else 0.0
+                write_picture(beside / f"{stem}.png", np.where(result > cut, 255, 0).astype(np.uint8))
                 if logits:
                     write_array(beside / f"{stem}.npy", np.asarray(result, dtype=np.float32))
             done += len(batch)

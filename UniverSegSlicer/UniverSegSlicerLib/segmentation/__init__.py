@@ -5,6 +5,7 @@ Needs NumPy, SimpleITK and a model of ``UniverSegSlicerLib.network``; importing 
 
 from .click import ClickResult, ClickSession, click_segment
 from .correction import Correction, correct_neighbours
+from .cutoff import present_cutoff
 from .images import segment_images
 from .marks import MarkedSlices, find_marked_slices
 from .propagate import Propagation, propagate, resolve_strategy
@@ -27,6 +28,7 @@ __all__ = [
     "click_segment",
     "correct_neighbours",
     "find_marked_slices",
+    "present_cutoff",
     "propagate",
     "rank_slices",
     "resolve_strategy",
