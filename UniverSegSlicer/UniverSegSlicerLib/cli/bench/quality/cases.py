@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import InputError
-from ....imaging import AXES, Volume, read_label_map, read_volume, slice_distance, slice_stack
+from ....imaging import AXES, Volume, array_axis, read_label_map, read_volume, slice_distance, slice_stack
 
 #: How marks are placed: evenly over the structure, or all in the quarter of it that comes first.
 PLACEMENTS = ("even", "one end")
@@ -58,12 +58,14 @@ class LabelledVolume:
     @cached_property
     def sizes(self) -> dict[int, dict[str, int]]:
         """Label value to axis to the number of slices that hold it."""
-        table: dict[int, dict[str, int]] = {int(v): {} for v in np.unique(self.labels) if v}
+        places = np.nonzero(self.labels)
+        values = self.labels[places].astype(np.int64)
+        table: dict[int, dict[str, int]] = {int(v): {} for v in np.unique(values)}
         for axis in AXES:
-            for one in slice_stack(self.labels, axis):
-                for value in np.unique(one):
-                    if value:
-                        table[int(value)][axis] = table[int(value)].get(axis, 0) + 1
+            number, slices = array_axis(axis), self.labels.shape[array_axis(axis)]
+            held = np.unique(values * slices + places[number]) // slices
+            for value, count in zip(*np.unique(held, return_counts=True), strict=True):
+                table[int(value)][axis] = int(count)
         return table
 
     def axis(self, value: int) -> str:
