@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from UniverSegSlicerLib.cli.running import run
 from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
 from UniverSegSlicerLib.network import load_model
 from UniverSegSlicerLib.network.weights.files import write_network
@@ -21,14 +22,22 @@ from .networks import tiny_network
 
 _RUN = """
 import sys
-from UniverSegSlicerLib.cli.running import run
-folder, out, model = sys.argv[1:]
-given = [f"{folder}/v.nrrd", f"{folder}/m.nii.gz"]
-options = ["--ensemble", "2", "--choice", "random", "--seed", "5", "--model", model, "--device", "cpu"]
-written = ["-o", f"{out}/o.nii.gz", "--confidence", f"{out}/c.nrrd", "--preview", f"{out}/p.png"]
-assert run(["propagate", *given, *written, *options]) == 0
-assert run(["support", "create", *given, "-o", f"{out}/s.npz"]) == 0
+from pathlib import Path
+from Testing.reliability.test_determinism import commands, run
+for arguments in commands(*map(Path, sys.argv[1:])):
+    assert run(arguments) == 0
 """
+
+
+def commands(folder: Path, out: Path, model: Path) -> list[list[str]]:
+    """Two commands that write everything that is written, with draws at random in them."""
+    given = [f"{folder}/v.nrrd", f"{folder}/m.nii.gz"]
+    options = ["--ensemble", "2", "--choice", "random", "--seed", "5", "--model", str(model), "--device", "cpu"]
+    written = ["-o", f"{out}/o.nii.gz", "--confidence", f"{out}/c.nrrd", "--preview", f"{out}/p.png"]
+    return [
+        ["propagate", *given, *written, *options],
+        ["support", "create", *given, "-o", f"{out}/s.npz"],
+    ]
 
 
 def _phantom() -> tuple[Volume, np.ndarray]:
@@ -46,18 +55,19 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     write_volume(tmp_path / "v.nrrd", volume.array, volume.geometry)
     write_label_map(tmp_path / "m.nii.gz", marks, volume.geometry)
     write_network(tmp_path / "n.safetensors", tiny_network().network)
-    checksums = []
-    for number in range(2):
-        out = tmp_path / f"out{number}"
+    outs = [tmp_path / "other", tmp_path / "own"]
+    for out in outs:
         out.mkdir()
-        # Hashes of texts, which decide the order of sets, are different in every process.
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, str(tmp_path), str(out), str(tmp_path / "n.safetensors")],
-            env={**os.environ, "PYTHONHASHSEED": str(number), "OMP_NUM_THREADS": "1"},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        checksums.append({p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(out.iterdir())})
+    # Hashes of texts, which decide the order of sets, are different in another process.
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, str(tmp_path), str(outs[0]), str(tmp_path / "n.safetensors")],
+        env={**os.environ, "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for arguments in commands(tmp_path, outs[1], tmp_path / "n.safetensors"):
+        assert run(arguments) == 0
+    checksums = [{p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(out.iterdir())} for out in outs]
     assert checksums[0] == checksums[1] and len(checksums[0]) == 4
 
 
