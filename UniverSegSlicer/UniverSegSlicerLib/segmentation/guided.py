@@ -25,6 +25,8 @@ WORKING_SIZE = 128
 _COARSE_SIZE = 64
 # Slices that are worked on at once; it bounds the memory.
 _CHUNK = 16
+# Width of a structure in slices from which on it is smoothed in full.
+_SMOOTHED_WIDTH = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,16 @@ def predict_marked(task: LabelTask, result: LabelLogits) -> None:
     marked = np.array(sorted(task.marks))
     logits, spread = _Network(task)(marked, np.stack([task.marks[n] for n in marked]))
     result.put(marked, _within(task, logits), spread)
+
+
+def smoothing_share(task: LabelTask) -> float:
+    """How much of the smoothing along the slices a structure bears, 0 to 1.
+
+    Where slices are thick or the structure is small, neighbouring slices differ too much to be averaged: all of it from
+    a width of ``_SMOOTHED_WIDTH`` slices on (of the circle of the largest marked area), below that in proportion.
+    """
+    area = max((float((mask >= 0.5).sum()) for mask in task.marks.values()), default=0.0)
+    return min(1.0, 2 * float(np.sqrt(area / np.pi)) / task.step / _SMOOTHED_WIDTH)
 
 
 def _spans(task: LabelTask) -> list[Span]:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
 from .compose import LabelResult
 from .detail import refine_in_tiles
-from .guided import WORKING_SIZE, guided, predict_marked
+from .guided import WORKING_SIZE, guided, predict_marked, smoothing_share
 from .predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
 from .region import grown_where_touched, region_around
 from .settings import PropagationSettings
@@ -136,8 +136,9 @@ class LabelRun:
             self._predict_marked(task, found)
         if self.settings.detail > 1 and self.way == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame, found = refine_in_tiles(task, found, frame, self.slices.seen_through, self._masks_through)
-        if self.settings.smooth and self.way in ("prior", "guided"):
-            found.logits = smooth_along_slices(found.logits, self.settings.smooth)
+        sigma = self.settings.smooth * smoothing_share(task) if self.way == "guided" else self.settings.smooth
+        if sigma and self.way in ("prior", "guided"):
+            found.logits = smooth_along_slices(found.logits, sigma)
         # Half the memory, and finer steps than any threshold asks for.
         found.logits = np.clip(found.logits, -_LOUDEST, _LOUDEST).astype(np.float16)
         found.spread = None if found.spread is None else found.spread.astype(np.float16)

@@ -47,7 +47,7 @@ class PropagationSettings:
         detail: With 2 or more, more pixels for a structure that is large: "prior" predicts it once more in so many
             overlapping tiles per side, "guided" works on so many times as many pixels per side. At least 1.
         smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior" and "guided", in slices;
-            0 for none.
+            0 for none. "guided" takes less of it for structures that are less than 20 slices wide.
         keep_marked: Return the marked slices as they were given, voxel for voxel.
         slice_range: (first, stop) of the slices to predict along the axis; all without it.
 
