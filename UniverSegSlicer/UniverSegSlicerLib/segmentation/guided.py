@@ -70,10 +70,11 @@ def guided(task: LabelTask) -> LabelLogits:
     )
     single = sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1
     passes = task.settings.passes_of("guided")
-    task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
     for span, field in zip(spans, fields, strict=True):
         for start in range(0, len(span.rows), _CHUNK):
             _predict(task, result, network, field, span, span.rows[start : start + _CHUNK], None if single else trust)
+    # Slices too far from any mark are never looked at.
+    task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
     return result
 
 
@@ -138,7 +139,7 @@ class _Fields:
         last = span.right.index if span.right is not None else int(span.rows[-1])
         images = torch.as_tensor(task.images[first : last + 1], device=_device(task))[:, None]
         coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // _COARSE_SIZE)
-        back = fields_to_previous(even_contrast(coarse), lambda: task.meter.advance(0, task.name))
+        back = fields_to_previous(even_contrast(coarse), task.meter.check)
         left = right = None
         if span.left is not None:
             left = _followed(back)

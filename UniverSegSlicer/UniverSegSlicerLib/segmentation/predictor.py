@@ -41,12 +41,16 @@ class Meter:
 
     def advance(self, passes: int, message: str) -> None:
         """Count passes as done; raise Cancelled where that was asked for."""
-        if self.cancel is not None:
-            self.cancel.raise_if_cancelled()
+        self.check()
         self._done += passes
         if self._progress is not None:
             self._shown = max(self._shown, min(1.0, self._done / self._total))
             self._progress(self._shown, message)
+
+    def check(self) -> None:
+        """Raise Cancelled where that was asked for."""
+        if self.cancel is not None:
+            self.cancel.raise_if_cancelled()
 
     def expect(self, passes: int) -> None:
         """Add passes that were not foreseen."""
