@@ -64,14 +64,13 @@ def _check_nrrd(path: Path, start: bytes) -> None:
 def _check_meta(path: Path, start: bytes) -> None:
     fields: dict[str, str] = {}
     for line in start.split(b"\n"):
-        name, equals, value = line.partition(b"=")
+        key, equals, value = line.partition(b"=")
         text = value.strip()
-        data_file = name.strip() == b"ElementDataFile"
         # The last line of the header: behind it, and on a damaged file within it, are voxels.
         if not equals or len(line) > _LONGEST_LINE or not (text.isascii() and text.decode("ascii").isprintable()):
             raise InputError(f"{path} is not a MetaImage file, or is damaged: its header holds what is no text.")
-        fields[name.strip().decode("latin-1")] = text.decode("ascii")
-        if data_file:
+        fields[key.strip().decode("latin-1")] = text.decode("ascii")
+        if "ElementDataFile" in fields:
             break
     if "ElementDataFile" not in fields:
         raise InputError(f"{path} is not a MetaImage file, or is damaged: it names no voxels.")
