@@ -112,6 +112,7 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
     image = to_sitk(Volume(voxels, geometry))
     with replacing(path, ending) as beside, _quiet_stderr():
         sitk.WriteImage(image, str(beside), useCompression=True)
+        del image  # a large volume leaves no room for it beside what is read back
         # ITK does not notice a full disk in every format; what cannot be read back was not written.
         back = _read_back(beside, voxels)
         if back is None:
@@ -205,10 +206,13 @@ def _read(path: Path) -> Volume:
 
 
 def _same_where_finite(read: np.ndarray, written: np.ndarray) -> bool:
-    # NIfTI's library reads NaN and infinity as 0.
+    # Slice by slice, without a second volume of truth values.
+    if read.shape != written.shape:
+        return False
     if written.dtype.kind != "f":
-        return np.array_equal(read, written)
-    return read.shape == written.shape and bool(np.all((read == written) | ~np.isfinite(written)))
+        return all(np.array_equal(*pair) for pair in zip(read, written, strict=True))
+    # NIfTI's library reads NaN and infinity as 0.
+    return all(bool(np.all((r == w) | ~np.isfinite(w))) for r, w in zip(read, written, strict=True))
 
 
 def _load(path: Path) -> sitk.Image:
