@@ -144,4 +144,5 @@ def test_curves_are_alike_within_a_task_and_differ_between_tasks() -> None:
     found = augment_intensity(images, table, torch.Generator().manual_seed(3))
     assert torch.allclose(found[:, :1].expand_as(found), found)
     assert not torch.allclose(found[0], found[1], atol=0.05)
-    assert 0 <= float(found.min()) and float(found.max()) <= 1
+    assert float(found.min()) >= 0
+    assert float(found.max()) <= 1

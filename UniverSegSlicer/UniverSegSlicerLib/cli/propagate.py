@@ -154,7 +154,8 @@ def propagate(
             check_grid(path, image.geometry)
     marks = None if labels is None else read_marks(labels, volume, image)
     examples = None if support is None else SupportSet.load(support)
-    asked: dict[str, Any] = {"passes": passes, "detail": detail, "smooth": smooth, "margin_mm": margin_mm, "ending": ending}
+    asked: dict[str, Any] = {"passes": passes, "detail": detail, "smooth": smooth}
+    asked |= {"margin_mm": margin_mm, "ending": ending}
     run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype))
     settings = PropagationSettings(
         strategy=strategy.value,
