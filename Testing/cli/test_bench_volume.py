@@ -14,5 +14,5 @@ def test_a_volume_is_timed(command, tiny_model_path: Path) -> None:
 
 def test_sizes_and_marks_that_cannot_be(command) -> None:
     assert "not three numbers" in command("bench", "volume", "--size", "256,256").err
-    done = command("bench", "volume", "--size", "20,20,10", "--marks", "9")
+    done = command("bench", "volume", "--size", "20,20,10", "--marks", "10")
     assert done.code == 2 and "leave nothing" in done.err
