@@ -74,7 +74,16 @@ ALL = dict(commands(typer.main.get_command(app)))
 
 
 def test_the_commands_are_those_of_the_readme() -> None:
-    assert {path[0] for path in ALL} == {"propagate", "segment", "click", "support", "models", "bench", "demo"}
+    assert {path[0] for path in ALL} == {
+        "propagate",
+        "segment",
+        "click",
+        "support",
+        "models",
+        "bench",
+        "demo",
+        "report",
+    }
     assert {path[1] for path in ALL if path[0] == "support"} == {"create", "inspect", "export"}
     assert {path[1] for path in ALL if path[0] == "models"} == {"list", "download", "verify", "remove"}
 

@@ -119,7 +119,7 @@ def test_a_mark_that_was_taken_off_or_accepted_is_news(make):
     case = make()
     case.logic.propagate(case.volume, case.segmentation, **vars(case.options))
     corrected = case.read("b")
-    corrected[1] = structure(2)[1]
+    corrected[1] = np.roll(structure(2)[1], 2, axis=0)
     case.world.paint(case.segmentation, "b", corrected, case.volume)
     assert case.marked() == [1, 2, 6]  # of b alone
     only_a = Selection(case.volume, case.segmentation, ("a",))

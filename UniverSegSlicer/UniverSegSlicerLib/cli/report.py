@@ -17,7 +17,7 @@ _FILE = "runs.json"
 def report(*, as_json: JsonOption = False) -> None:
     """Print versions, devices, and sizes and timings of the last runs: no file names, no patients.
 
-    Example: universeg-slicer report > report.txt
+    Example: universeg-slicer report --json
     """
     if as_json:
         print_json({"environment": environment(), "runs": read_runs()})
