@@ -6,7 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +51,14 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = UniverSeg(Architecture(query_channels=4, encoder=(8, 8, 8, 8), resolution=64))
     write_network(path, network)
     return path
+
+
+@pytest.fixture
+def worker() -> Iterator[Any]:
+    """A worker thread of the scene's, ended after the test; skipped without slicer-core."""
+    pytest.importorskip("slicer")
+    from UniverSegSlicerLib.scene.worker import Worker
+
+    worker = Worker()
+    yield worker
+    worker.shutdown()

@@ -251,16 +251,6 @@ def test_memory_that_runs_out_in_the_middle_of_a_run(failures: int, monkeypatch:
         propagate(volume, marks, model=model, axis="k")
 
 
-@pytest.fixture
-def worker() -> Iterator[Any]:
-    pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.worker import Worker
-
-    worker = Worker()
-    yield worker
-    worker.shutdown()
-
-
 def _finish(worker: Any) -> None:
     end = time.monotonic() + 30
     while worker.busy and time.monotonic() < end:

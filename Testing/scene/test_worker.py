@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.progress import CancelToken
-
-
-@pytest.fixture
-def worker() -> Iterator[Any]:
-    pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.worker import Worker
-
-    worker = Worker()
-    yield worker
-    worker.shutdown()
 
 
 class Log:

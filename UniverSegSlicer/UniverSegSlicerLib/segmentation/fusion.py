@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .evidence import Evidence, Mark
+from .shapes import gap_and_rest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Length of a structure across the slices, in widths within them, as long as the marks do not say otherwise.
-_LENGTH = 0.75
 # Beyond the outermost marks, so many times the expected length is looked at.
 _FARTHEST, _FARTHEST_GUESSED = 4.0, 2.0
 # Evidence is bounded to these values: pixels of distance, and log-odds.
@@ -57,10 +56,8 @@ class Ending:
             marks: The filled marks.
             step: Distance between neighbouring slices, in pixels.
         """
-        area = {mark.index: float((mark.distance > 0).sum()) for mark in marks}
-        span = max(area) - min(area)
-        gap = span / (len(area) - 1) if len(area) > 1 else 0.0
-        rest = max(1.0, _LENGTH * 2 * float(np.sqrt(max(area.values()) / np.pi)) / step - span)
+        gap, rest = gap_and_rest({mark.index: float((mark.distance > 0).sum()) for mark in marks}, step)
+        rest = max(1.0, rest)
         if rest > gap:
             return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest))
         return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)))

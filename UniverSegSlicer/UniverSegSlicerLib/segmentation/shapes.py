@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -71,3 +71,23 @@ def _moved(distance: np.ndarray, shift: np.ndarray) -> np.ndarray:
     resample.SetInterpolator(sitk.sitkLinear)
     resample.SetUseNearestNeighborExtrapolator(True)
     return sitk.GetArrayFromImage(resample.Execute(image))
+
+
+# Length of a structure across the slices, in widths within them, as long as the marks do not say otherwise.
+_LENGTH = 0.75
+
+
+def gap_and_rest(areas: Mapping[int, float], step: float) -> tuple[float, float]:
+    """What marks say about a structure's length, in slices: the mean gap between them, and what they leave of it.
+
+    Where marks span less than a structure of their width would be long, it may go on for the rest of that length, which
+    is negative where they span more.
+
+    Args:
+        areas: Slice number to the marked area in pixels, at least one.
+        step: Distance between neighbouring slices, in pixels.
+    """
+    span = max(areas) - min(areas)
+    gap = span / (len(areas) - 1) if len(areas) > 1 else 0.0
+    width = 2 * float(np.sqrt(max(areas.values()) / np.pi)) / step
+    return gap, _LENGTH * width - span

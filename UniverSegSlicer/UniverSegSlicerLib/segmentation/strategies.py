@@ -12,7 +12,7 @@ from ..imaging import OUTSIDE_LOGIT, Box
 from .choice import Draw, draw_support
 from .predictor import Meter, SupportStack, logit, planes, probability
 from .settings import PropagationSettings
-from .shapes import shapes_between, signed_distance, soft_mask
+from .shapes import gap_and_rest, shapes_between, signed_distance, soft_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +195,6 @@ _SMALLEST_AREA = 0.01
 # ... and the segmentation leaks where an area is larger than the largest marked one by more than this share, divided
 # by the number of filled marks: the more of them, the better they tell how large the structure gets.
 _LARGEST_GROWTH = 8.0
-# Length of a structure across the slices, in widths within them, as long as the marks do not say otherwise.
-_LENGTH = 0.75
 # Width of the distribution of the structure's end, in reaches.
 _SHARPNESS = 0.25
 # Weight of that doubt in the logits.
@@ -243,10 +241,7 @@ def _expected_reach(areas: dict[int, float], step: float) -> float:
     Marks that are spread out show where the structure is: it ends about one gap beyond them. Where they span less than
     a structure of that width would be long, or where there is only one, it may go on for the rest of that length.
     """
-    span = max(areas) - min(areas)
-    gap = span / (len(areas) - 1) if len(areas) > 1 else 0.0
-    width = 2 * float(np.sqrt(max(areas.values()) / np.pi)) / step
-    return max(1.0, gap, _LENGTH * width - span)
+    return max(1.0, *gap_and_rest(areas, step))
 
 
 def _doubt_of_existence(distance: float) -> float:

@@ -51,16 +51,15 @@ def measure_volume(
         device: Where to compute.
         threads: Of the CPU, for torch and SimpleITK.
     """
-    import SimpleITK as sitk
     import torch
 
     from ...segmentation import propagate
     from .peak_memory import PeakMemory
     from .quality.cases import place_marks
+    from .quality.work import limit_threads
     from .scores import dice_of_masks
 
-    torch.set_num_threads(threads)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    limit_threads(threads)
     image, truth = _body(size)
     present = np.flatnonzero(truth.any(axis=(1, 2)))
     marked = place_marks(present, marks, "even")

@@ -137,13 +137,13 @@ def _score(found: np.ndarray, case: MarkedCase, item: Item, way: tuple[str, int,
 def measure_all(items: Sequence[Item], plan: Plan, known: frozenset[tuple[object, ...]], jobs: int) -> Iterator[Done]:
     """Measure all items, as they are done; with several jobs, each in a process of its own."""
     if jobs <= 1:
-        _limit_threads(plan.threads)
+        limit_threads(plan.threads)
         for item in items:
             yield measure_item(item, plan, known)
         return
     threads = plan.threads or 1
     # Not "fork": torch's and ITK's threads do not survive it.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _limit_threads, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), limit_threads, (threads,)) as pool:
         waiting = {pool.submit(measure_item, item, plan, known) for item in items}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -151,7 +151,8 @@ def measure_all(items: Sequence[Item], plan: Plan, known: frozenset[tuple[object
                 yield one.result()
 
 
-def _limit_threads(count: int) -> None:
+def limit_threads(count: int) -> None:
+    """Give torch and SimpleITK so many threads; 0 leaves that to them."""
     if not count:
         return
     import SimpleITK as sitk
