@@ -12,12 +12,14 @@ from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 from lightning.fabric.strategies import DDPStrategy
 
+from .allocator import keep_freed_memory
 from .config import TrainingConfig
 from .run_options import RunOptions
 
 
 def launch(config: TrainingConfig, options: RunOptions, logger: TensorBoardLogger) -> Fabric:
     """Start the processes of a run: on this machine by itself, or within those of torchrun."""
+    keep_freed_memory()
     torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     processes = int(os.environ.get("WORLD_SIZE", "1")) if torchrun else options.devices * options.nodes
     strategy: Any = "auto"

@@ -173,6 +173,7 @@ class _Run:
             cross_entropy=loss_settings.cross_entropy,
             focal_gamma=loss_settings.focal_gamma,
             empty_area=loss_settings.empty_area,
+            log_dice=loss_settings.log_dice,
         )
         loss = losses.mean()
         if not self._finite_everywhere(loss):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from trainer.learning.episode_forward import episode_logits
-from trainer.learning.losses import cross_entropy_loss, false_area_loss, hard_dice, segmentation_loss, soft_dice_loss
+from trainer.learning.losses import (
+    cross_entropy_loss,
+    false_area_loss,
+    hard_dice,
+    log_dice_loss,
+    segmentation_loss,
+    soft_dice_loss,
+)
 from trainer.learning.schedule import AveragedWeights
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.model import UniverSeg
@@ -19,6 +28,27 @@ def test_soft_dice_of_known_values() -> None:
     assert float(soft_dice_loss((0.5 - target) * 200, target)) == pytest.approx(1, abs=1e-5)
     # All pixels at one half: overlap 2 * 8 * 0.5, squares 16 * 0.25 + 8.
     assert float(soft_dice_loss(torch.zeros_like(target), target)) == pytest.approx(1 - 8 / 12, abs=1e-5)
+
+
+def test_log_dice_of_known_values() -> None:
+    target = torch.zeros(1, 1, 4, 4)
+    target[..., :2] = 1
+    assert float(log_dice_loss((target - 0.5) * 200, target)) == pytest.approx(0, abs=1e-5)
+    assert float(log_dice_loss((0.5 - target) * 200, target)) == pytest.approx(math.log(17), abs=1e-5)
+    # All pixels at one half: overlap 2 * 8 * 0.5 + 1, areas 8 + 8 + 1.
+    assert float(log_dice_loss(torch.zeros_like(target), target)) == pytest.approx(math.log(17 / 9), abs=1e-5)
+
+
+def test_log_dice_pulls_harder_than_soft_dice_where_the_structure_is_missed() -> None:
+    target = torch.zeros(1, 1, 16, 16)
+    target[..., 4:8, 4:8] = 1
+    pulls = []
+    for weights in ({"dice": 1.0, "log_dice": 0.0}, {"dice": 0.0, "log_dice": 1.0}):
+        logits = torch.full_like(target, -6.0).requires_grad_()
+        segmentation_loss(logits, target, cross_entropy=0.0, focal_gamma=0.0, **weights).sum().backward()
+        assert logits.grad is not None
+        pulls.append(-float(logits.grad[target > 0].sum()))
+    assert pulls[1] > 5 * pulls[0] > 0
 
 
 def test_cross_entropy_and_its_focal_form() -> None:
