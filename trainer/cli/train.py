@@ -17,7 +17,9 @@ def train(
         typer.Option(help="Standardised store; not needed for synthetic tasks alone.", envvar="UNIVERSEG_STORE"),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: runs/NAME of the configuration.")
+        # torchrun takes --run for a shortened option of its own.
+        Path | None,
+        typer.Option("--run", "--output", "-o", help="Folder of the run; default: runs/NAME of the configuration."),
     ] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes on this machine (torchrun sets it by itself).")] = 1,

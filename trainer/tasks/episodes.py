@@ -154,7 +154,7 @@ class EpisodeSampler:
     ) -> Episodes:
         """A batch of ``tasks`` episodes with ``queries`` queries and ``support`` examples of ``side`` pixels.
 
-        ``shares`` take the place of the settings' own; ``prompted`` is a factor on ``prior_p``.
+        ``shares`` take the place of the settings' own; ``prompted`` is a factor on the probability of every prior.
         """
         cumulative = self._cumulative(self.settings.shares if shares is None else shares)
         raw = [self._draw_one(queries, support, cumulative) for _ in range(tasks)]
@@ -165,9 +165,7 @@ class EpisodeSampler:
         warped = warp(planes.flatten(0, 1), grid).unflatten(0, (tasks, queries + support))
         images = augment_intensity(warped[:, :, :1], self.settings.augmentation, self.generator)
         labels = warped[:, :, 1:2]
-        priors, has_prior = self._priors(
-            raw, warped[:, :queries, 1:2], warped[:, :queries, 2:3], prompted * self.settings.prior_p
-        )
+        priors, has_prior = self._priors(raw, warped[:, :queries, 1:2], warped[:, :queries, 2:3], prompted)
         both = augment_labels(torch.cat([labels, priors], dim=1), self.settings.augmentation, self.generator)
         labels, priors = both[:, : queries + support], both[:, queries + support :] * has_prior[:, :, None, None, None]
         return Episodes(
@@ -207,11 +205,13 @@ class EpisodeSampler:
             planes[made, :, :2] = both.unflatten(0, (len(made), count))
         return planes
 
-    def _priors(self, raw: list[_Raw], labels: Tensor, planes: Tensor, prior_p: float) -> tuple[Tensor, Tensor]:
+    def _priors(self, raw: list[_Raw], labels: Tensor, planes: Tensor, prompted: float) -> tuple[Tensor, Tensor]:
         """Prior planes ``(T, K, 1, H, W)`` and which of them say anything."""
         tasks, queries = labels.shape[:2]
         given = torch.from_numpy(np.stack([one.has_prior for one in raw])).to(self.device)
-        own = coin(self.generator, (tasks, queries), prior_p)
+        if prompted < 1:
+            given = given & coin(self.generator, (tasks, 1), prompted)
+        own = coin(self.generator, (tasks, queries), prompted * self.settings.prior_p)
         from_volume = torch.tensor([one.kind == "volume" for one in raw], device=self.device)[:, None]
         own = own & ~from_volume
         source = torch.where(own[:, :, None, None, None], labels, planes)
