@@ -116,8 +116,8 @@ class LossSettings:
     pulls towards the probability itself, which leaves such images empty; its little weight keeps a gradient where
     the answer is empty so far.
 
-    ``log_dice`` weighs -log of a Dice without squares, whose gradient does not fade where the answer is far off; ``dice``
-    can then be 0.
+    ``log_dice`` weighs -log of a Dice without squares, whose gradient does not fade where the answer is far off; with
+    it ``dice`` can be 0.
 
     ``empty_area`` is the false area, as a share of the image, that costs half of the Dice term where nothing is there.
     """

@@ -28,8 +28,8 @@ def soft_dice_loss(logits: Tensor, target: Tensor, epsilon: float = 1e-7) -> Ten
 def log_dice_loss(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
     """-log((2 sum(p y) + s) / (sum p + sum y + s)) with p = sigmoid(logits), image by image.
 
-    The logarithm keeps a gradient where the answer is still far off: the soft Dice is flat there, and a network that has
-    come to leave a structure out stays with that.
+    The logarithm keeps a gradient where the answer is still far off: the soft Dice is flat there, and a network that
+    has come to leave a structure out stays with that.
 
     Args:
         logits: ``(n, 1, H, W)``.

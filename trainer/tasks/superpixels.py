@@ -25,8 +25,8 @@ def superpixel_mask(
         sigma: Blur before the segmentation, pixels.
         min_size: Smallest component, pixels of the reduced image.
         min_area: Super-pixels below this share of the image are not chosen.
-        reduction: The image is reduced by this factor first, by area averaging: it takes a quarter of the time at 2. Rows
-            and columns are multiples of it.
+        reduction: The image is reduced by this factor first, by area averaging; at 2 it takes a quarter of the time.
+            Rows and columns are multiples of it.
 
     Returns:
         ``(rows, cols)``, or None when the image is constant or no super-pixel but the whole image is large enough.
