@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # The surest pixel of a slice says that the structure is there with its probability to this power: it is the most
 # extreme one of many. (Of the slices beyond the marks whose surest pixel had 0.85, half held the structure.)
 _CAUTION = 5
-# Of a marked slice's own error, this much counts as help; it decides where no other slice is helped.
-_OWN = 0.1
+# Of a marked slice's own error, so little counts as help that it only decides where no other slice is helped.
+_OWN = 1e-3
 # From this chance on, a slice that is suggested is taken to hold the structure when the next one is chosen.
 _LIKELY = 0.5
 # Marks that are weighed at once; it bounds the memory.
