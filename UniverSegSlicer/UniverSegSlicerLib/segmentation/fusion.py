@@ -1,6 +1,6 @@
 """One logit per pixel from shape, votes, brightness and network: a weighted sum, its weights chosen on real scans.
 
-The weights are those of a logistic model of 34 numbers. They were fitted (soft Dice and cross entropy, every data set
+The weights are those of a logistic model of 35 numbers. They were fitted (soft Dice and cross entropy, every data set
 alike) on slices of labelled volumes with 1, 3, 4 and 5 marked slices; docs/quality.md says on which, and what each part
 brings.
 """
@@ -38,15 +38,17 @@ class Ending:
         expected: Slices to where the end is expected, at least 1.
         guessed: Whether that follows from the structure's width, because the marks say nothing about its length.
         farthest: Slices beyond which nothing is looked for.
+        closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
     """
 
     expected: float
     guessed: bool
     farthest: float
+    closing: float = 0.0
 
     @classmethod
-    def expected_beyond(cls, marks: Iterable[Mark], step: float) -> Ending:
-        """Beyond the outermost marks.
+    def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
+        """Beyond an outermost mark.
 
         Marks that are spread over a structure show where it is: it ends about half a gap beyond them. Where they span
         less than a structure of that width would be long, or where there is only one, it may go on for the rest of that
@@ -54,13 +56,16 @@ class Ending:
 
         Args:
             marks: The filled marks.
+            outermost: The first or the last of them.
             step: Distance between neighbouring slices, in pixels.
         """
-        gap, rest = gap_and_rest({mark.index: float((mark.distance > 0).sum()) for mark in marks}, step)
+        areas = {mark.index: mark.area for mark in marks}
+        closing = 1 - outermost.area / max(areas.values())
+        gap, rest = gap_and_rest(areas, step)
         rest = max(1.0, rest)
         if rest > gap:
-            return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest))
-        return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)))
+            return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest), closing)
+        return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)), closing)
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
@@ -129,6 +134,8 @@ class Weights:
         in_slice: Per mean brightness, votes and network's probability of a slice within the brought shape.
         cap: Per pixel that a closing structure has shrunk.
         approach, overrun: Per share of the way to the expected end, and per share beyond it.
+        closing: Change of the overrun per share of the area that is gone on the mark: a structure that has narrowed
+            there ends nearby, one that is at its widest may go on, as where all marks are at one end.
         guessed: Approach, overrun and constant in their place where the end is a guess.
         temperature: The sum is divided by it, so that it is as sure as it is right.
     """
@@ -145,6 +152,7 @@ class Weights:
     cap: float = 0.0
     approach: float = 0.0
     overrun: float = 0.0
+    closing: float = 0.0
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     temperature: float = 1.75
 
@@ -156,7 +164,7 @@ BETWEEN = Weights(
 BEYOND = Weights(
     shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.204, constant=-0.585,
     by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
-    approach=-1.164, overrun=-1.533, guessed=(0.0, -0.3, -0.35),
+    approach=-1.164, overrun=-1.533, closing=-6.0, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.390, constant=-0.232,
@@ -205,7 +213,8 @@ def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None,
     means = (bright, torch.sigmoid(evidence.votes), torch.sigmoid(heard))
     for weight, values in zip(weights.in_slice, means, strict=True):
         result += weight * (values * within).sum(dim=(-2, -1), keepdim=True) / size
-    approach, overrun, constant = weights.approach, weights.overrun, weights.constant
+    overrun = weights.overrun + weights.closing * place.ending.closing
+    approach, constant = weights.approach, weights.constant
     if place.ending.guessed:
         approach, overrun, constant = weights.guessed
     doubt = weights.cap * np.maximum(place.cap, _LEAST_CAP)
