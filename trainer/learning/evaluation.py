@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -101,10 +101,19 @@ def evaluate(
     for number, task in enumerate(tasks):
         said(f"{number + 1} of {len(tasks)} tasks: {task.name}")
         for support in settings.supports:
-            options: dict[str, Any] = {"support": support, "queries": settings.queries, "side": side}
-            options |= {"draws": settings.draws, "seed": settings.seed}
-            result.scores += score_task(network, pool, task, **options)
-            result.yardstick += score_task(MeanOfSupport(), pool, task, **options)
+            for scores, answering in ((result.scores, network), (result.yardstick, MeanOfSupport())):
+                scores.extend(
+                    score_task(
+                        answering,
+                        pool,
+                        task,
+                        support=support,
+                        draws=settings.draws,
+                        queries=settings.queries,
+                        side=side,
+                        seed=settings.seed,
+                    )
+                )
         if network.architecture.query_channels >= 4:
             for support in settings.click_supports:
                 result.clicks += click_curve(

@@ -23,6 +23,17 @@ class LabelResult:
     found: LabelLogits
 
 
+def certainty(margin: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """How sure an answer is, 0 to 1; any shape.
+
+    Args:
+        margin: How far the winning logit is from the runner-up, at least 0. For one label that is its absolute value,
+            and tanh(margin / 2) is |2p - 1|.
+        spread: Standard deviation of the probability between passes.
+    """
+    return np.tanh(0.5 * margin) * np.clip(1 - 2 * spread, 0, 1)
+
+
 def compose(
     results: Sequence[LabelResult],
     indices: np.ndarray,
@@ -31,9 +42,7 @@ def compose(
 ) -> None:
     """Fill slices of a label map: the label of the highest logit, background where none is above 0.
 
-    Confidence is how far the winner is from the runner-up (background counts, with logit 0), as the hyperbolic tangent
-    of half the difference, which for one label is |2p - 1|; times one minus twice the standard deviation of the
-    probabilities between passes.
+    Confidence is the :func:`certainty` of the winner over the runner-up; background counts, with logit 0.
 
     Args:
         results: The labels.
@@ -66,4 +75,4 @@ def compose(
         rows, cols = seen.slices
         labels[slab, rows, cols] = winner
         if confidence is not None:
-            confidence[slab, rows, cols] = np.tanh(0.5 * (best - second)) * np.clip(1 - 2 * spread, 0, 1)
+            confidence[slab, rows, cols] = certainty(best - second, spread)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .compose import certainty
+
 if TYPE_CHECKING:
     from .strategies import LabelLogits
 
@@ -80,9 +82,8 @@ class Outlook:
         wrong, area, present = np.zeros((3, len(found.logits)))
         for n in rows:
             logits = found.logits[n].astype(np.float32)
-            sure = np.tanh(0.5 * np.abs(logits))
-            if found.spread is not None:
-                sure *= np.clip(1 - 2 * found.spread[n].astype(np.float32), 0, 1)
+            spread = np.zeros_like(logits) if found.spread is None else found.spread[n].astype(np.float32)
+            sure = certainty(np.abs(logits), spread)
             chance = 0.5 + 0.5 * np.copysign(sure, logits)
             wrong[n] = pixel * 0.5 * float((1 - sure).sum())
             area[n] = pixel * float(chance.sum())
