@@ -124,7 +124,7 @@ def checkpoint(folder: Path) -> Scenario:
     def read() -> list[int]:
         found = load_checkpoint(folder)
         version = int(found.record["version"])
-        for part in (found.network, found.averaged, found.optimizer["exp"]):
+        for part in (found.network, found.averaged, found.optimizers["exp"]):
             assert all(torch.equal(part[name], states[version][name]) for name in states[version])
         return [version]
 

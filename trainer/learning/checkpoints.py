@@ -27,7 +27,7 @@ _NAME = re.compile(r"step_(\d+)")
 class Checkpoint:
     """All that a run needs to go on.
 
-    ``network`` and ``averaged`` are state dicts; ``optimizer`` is Adam's state dict; ``ranks`` holds the sampler and
+    ``network`` and ``averaged`` are state dicts; ``optimizers`` are the optimizers' state dicts by name; ``ranks`` holds the sampler and
     generator states of every process; ``record`` is plain data (config, history, seconds).
     """
 
@@ -36,7 +36,7 @@ class Checkpoint:
     network: Mapping[str, Tensor]
     averaged: Mapping[str, Tensor]
     averaged_updates: int
-    optimizer: Mapping[str, Any]
+    optimizers: Mapping[str, Any]
     ranks: list[Any]
     record: dict[str, Any]
 
@@ -60,7 +60,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 3) -> Path
         metadata = {"architecture": checkpoint.architecture.to_json(), "step": str(checkpoint.step)}
         write_safetensors(partial / "model.safetensors", checkpoint.network, metadata)
         write_safetensors(partial / "averaged.safetensors", checkpoint.averaged, metadata)
-        torch.save(dict(checkpoint.optimizer), partial / "optimizer.pt")
+        torch.save(dict(checkpoint.optimizers), partial / "optimizer.pt")
         torch.save(checkpoint.ranks, partial / "states.pt")
         record = {**checkpoint.record, "step": checkpoint.step, "averaged_updates": checkpoint.averaged_updates}
         (partial / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -111,13 +111,13 @@ def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Che
     found = Architecture.from_json(metadata.get("architecture", "null"))
     if architecture is not None:
         require_same_trunk(found, architecture, path)
-    optimizer, ranks = load_tensors(path / "optimizer.pt"), load_tensors(path / "states.pt")
+    optimizers, ranks = load_tensors(path / "optimizer.pt"), load_tensors(path / "states.pt")
     try:
         record = dict(json.loads((path / "record.json").read_text(encoding="utf-8")))
         step, updates = int(record["step"]), int(record.get("averaged_updates", 0))
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path}: the checkpoint is damaged ({error}).") from error
-    return Checkpoint(step, found, network, averaged, updates, optimizer, ranks, record)
+    return Checkpoint(step, found, network, averaged, updates, optimizers, ranks, record)
 
 
 def require_same_trunk(found: Architecture, wanted: Architecture, source: object) -> None:

@@ -131,8 +131,13 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Adam with decoupled weight decay; the rate warms up linearly, then follows the schedule over the whole run."""
+    """Muon for the kernels and Adam for the rest, or Adam for all, with decoupled weight decay.
 
+    The rate warms up linearly, then follows the schedule over the whole run; see
+    :func:`~trainer.learning.optimizers.make_optimizers`.
+    """
+
+    kind: Literal["adamw", "muon"] = "muon"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     warmup_steps: int = 100

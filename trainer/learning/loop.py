@@ -26,6 +26,7 @@ from .config import TrainingConfig, to_mapping
 from .episode_forward import episode_logits
 from .launch import describe_device, kept_random_state, launch
 from .losses import segmentation_loss
+from .optimizers import make_optimizers
 from .prompting import prompted_queries
 from .run_options import RunOptions, RunState
 from .schedule import AveragedWeights, learning_rate
@@ -109,9 +110,9 @@ class _Run:
             start = load_checkpoint(options.initial, config.architecture)
             self.network.load_state_dict(dict(start.averaged))
         module = EpisodeNetwork(self.network)
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=config.optimizer.weight_decay)
-        self.module, self.optimizer = self.fabric.setup(module, optimizer)
+        optimizers = make_optimizers(module, config.optimizer)
+        self.module, *wrapped = self.fabric.setup(module, *optimizers.values())
+        self.optimizers = dict(zip(optimizers, wrapped, strict=True))
         self.averaged = AveragedWeights(self.network, config.optimizer.ema_decay)
         rank = self.fabric.global_rank
         self.sampler = EpisodeSampler(
@@ -162,8 +163,9 @@ class _Run:
             lambda planes: forward(planes, images, labels),
         )
         rate = learning_rate(step, config.progress(step), config.optimizer)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         logits = forward(queries, images, labels).float()
         loss_settings = config.loss
         losses = segmentation_loss(
@@ -178,7 +180,8 @@ class _Run:
         loss = losses.mean()
         if not self._finite_everywhere(loss):
             self._diverged(losses, episodes)
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(
             [parameter for parameter in self.network.parameters() if parameter.grad is not None],
@@ -186,7 +189,8 @@ class _Run:
         )
         if not torch.isfinite(norm):
             self._diverged(losses, episodes)
-        self.optimizer.step()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
         self.averaged.update(self.network)
         self.state.step += 1
         self.state.samples += tasks * phase.queries * self.fabric.world_size
@@ -288,7 +292,7 @@ class _Run:
             self.network.state_dict(),
             self.averaged.values,
             self.averaged.updates,
-            self.optimizer.state_dict(),
+            {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             ranks,
             record,
         )
@@ -312,7 +316,13 @@ class _Run:
             )
         self.network.load_state_dict(dict(saved.network))
         self.averaged.load(dict(saved.averaged), saved.averaged_updates)
-        self.optimizer.load_state_dict(dict(saved.optimizer))
+        if set(saved.optimizers) != set(self.optimizers):
+            raise InputError(
+                f"{self.options.folder} was trained with the optimizers {', '.join(sorted(saved.optimizers))}, the "
+                f"configuration has {', '.join(sorted(self.optimizers))}; begin a new run with --initial instead."
+            )
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(dict(saved.optimizers[name]))
         record = saved.record
         self.state = RunState(
             saved.step, record["seconds"], record["samples"], record["pairs"], record["history"], record["configs"]

@@ -41,8 +41,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     checkpoint = load_checkpoint(folder)
     named = {f"raw {name}": value for name, value in checkpoint.network.items()}
     named.update({f"averaged {name}": value for name, value in checkpoint.averaged.items()})
-    for number, entry in checkpoint.optimizer["state"].items():
-        named.update({f"moment {number} {key}": entry[key] for key in ("exp_avg", "exp_avg_sq")})
+    for optimizer, state in checkpoint.optimizers.items():
+        for number, entry in state["state"].items():
+            named.update({f"{optimizer} {number} {key}": value for key, value in entry.items()})
     return named
 
 
@@ -119,6 +120,9 @@ def test_other_settings_need_permission_and_another_network_is_refused(tmp_path:
         run(slower, tmp_path, pool, resume=True)
     assert run(slower, tmp_path, pool, resume=True, changed_config=True).step == 6
     assert len(load_checkpoint(tmp_path).record["configs"]) == 2
+    adam = replace(CONFIG, optimizer=OptimizerSettings(kind="adamw"))
+    with pytest.raises(InputError, match="optimizers adamw, muon, the configuration has adamw"):
+        run(adam, tmp_path, pool, resume=True, changed_config=True)
     wider = replace(CONFIG, architecture=replace(CONFIG.architecture, encoder=(8, 4, 4)))
     with pytest.raises(ModelError, match=r"encoder is \[4, 4, 4\] in the checkpoint"):
         run(wider, tmp_path, pool, resume=True, changed_config=True)
