@@ -53,7 +53,9 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
         if place.ending is None:
             slices.append((total + w.constant) / w.temperature)
             continue
-        for weight, values in zip(w.in_slice, (bright, 1 / (1 + np.exp(-votes)), 1 / (1 + np.exp(-heard))), strict=True):
+        for weight, values in zip(
+            w.in_slice, (bright, 1 / (1 + np.exp(-votes)), 1 / (1 + np.exp(-heard))), strict=True
+        ):
             total += weight * values[within].mean()
         approach, overrun, constant = w.guessed if place.ending.guessed else (w.approach, w.overrun, w.constant)
         doubt = w.cap * max(place.cap[n], -12)
