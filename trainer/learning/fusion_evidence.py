@@ -141,13 +141,13 @@ def gather_case(volume: LabelledVolume, case: Case, model: InContextModel, most:
     found = [seen[int(row)] for row in rows[heard]]
     padding = np.zeros((frame.size, frame.size), bool)
     padding[frame.shown.slices] = True
-    pick = _one_of_each_square(frame.size)
+    rows_kept, cols_kept = _one_of_each_square(frame.size)
     missed = (masks[~heard].sum(axis=(1, 2)) * shares[~heard]).sum() / _EVERY**2
     return CaseEvidence(
-        np.stack([maps for maps, _, _ in found])[(..., *pick)],
+        np.stack([maps for maps, _, _ in found])[..., rows_kept, cols_kept],
         np.stack([factors for _, factors, _ in found]),
-        masks[heard][(..., *pick)],
-        padding[pick],
+        masks[heard][..., rows_kept, cols_kept],
+        padding[rows_kept, cols_kept],
         np.array([number for _, _, number in found], np.int8),
         shares[heard],
         np.float32(missed),

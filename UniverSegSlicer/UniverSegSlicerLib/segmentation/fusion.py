@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -156,7 +156,8 @@ class Weights:
     @classmethod
     def of_numbers(cls, numbers: Sequence[float], temperature: float) -> Weights:
         """The weights of which :meth:`numbers` are these."""
-        rest, values = iter(numbers), {}
+        rest = iter(numbers)
+        values: dict[str, Any] = {}
         for name, value in vars(BETWEEN).items():
             if name != "temperature":
                 values[name] = tuple(next(rest) for _ in value) if isinstance(value, tuple) else next(rest)
