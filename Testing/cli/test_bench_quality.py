@@ -14,8 +14,15 @@ from UniverSegSlicerLib.cli.bench.quality.confidence import bins_of, expected_ca
 from UniverSegSlicerLib.cli.bench.quality.distances import hausdorff95, surface_dice, surface_distances
 from UniverSegSlicerLib.cli.bench.quality.methods import settings_of
 from UniverSegSlicerLib.cli.bench.quality.more_marks import middle_of_longest
-from UniverSegSlicerLib.cli.bench.quality.record import Score, append_rows, read_rows
-from UniverSegSlicerLib.cli.bench.quality.tables import best_baseline, comparable, over_cases, over_datasets
+from UniverSegSlicerLib.cli.bench.quality.record import Extra, Score, append_rows, read_rows
+from UniverSegSlicerLib.cli.bench.quality.tables import (
+    best_baseline,
+    bootstrap_interval,
+    comparable,
+    over_cases,
+    over_datasets,
+    suggestion_section,
+)
 from UniverSegSlicerLib.cli.bench.scores import dice
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
@@ -227,3 +234,12 @@ def test_rows_survive_a_file(tmp_path: Path) -> None:
     path.write_text("something else\n")
     with pytest.raises(InputError, match="columns"):
         read_rows(path, Score)
+
+
+def test_suggestions_are_compared_with_even_marks_and_an_interval() -> None:
+    rows = [Extra("set", f"v{n}", 1, "m", 3, 3, 0.5, 0.8 + 0.01 * (n % 3), 0.8) for n in range(12)]
+    text = "\n".join(suggestion_section(rows))
+    assert "mean over 12 cases: +0.0100" in text and "8 of 12" in text
+    low, high = bootstrap_interval([row.suggested - row.even for row in rows])
+    assert 0.003 < low < 0.008 < 0.012 < high < 0.017
+    assert bootstrap_interval([0.25]) == (0.25, 0.25)

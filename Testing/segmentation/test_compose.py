@@ -12,10 +12,10 @@ from UniverSegSlicerLib.segmentation.strategies import LabelLogits
 SHAPE = (3, 20, 30)
 
 
-def composed(*results: LabelResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    labels, confidence, doubt = np.zeros(SHAPE, np.uint16), np.ones(SHAPE, np.float32), np.zeros(SHAPE[0])
-    compose(results, np.arange(SHAPE[0]), labels, confidence, doubt)
-    return labels, confidence, doubt
+def composed(*results: LabelResult) -> tuple[np.ndarray, np.ndarray]:
+    labels, confidence = np.zeros(SHAPE, np.uint16), np.ones(SHAPE, np.float32)
+    compose(results, np.arange(SHAPE[0]), labels, confidence)
+    return labels, confidence
 
 
 def even(value: int, logit: float, box: Box | None = None, spread: float | None = None) -> LabelResult:
@@ -33,10 +33,9 @@ def test_the_highest_logit_wins_and_background_has_zero() -> None:
 
 @pytest.mark.parametrize("logit", [-3.0, -0.2, 0.5, 4.0])
 def test_confidence_of_one_label_is_its_distance_from_a_half(logit: float) -> None:
-    _, confidence, doubt = composed(even(1, logit))
+    _, confidence = composed(even(1, logit))
     expected = abs(2 / (1 + np.exp(-logit)) - 1)
     np.testing.assert_allclose(confidence, expected, rtol=1e-4)
-    np.testing.assert_allclose(doubt, (1 - expected) * 600, rtol=1e-4)
 
 
 def test_confidence_is_the_margin_over_the_runner_up() -> None:
@@ -51,7 +50,7 @@ def test_disagreement_lowers_confidence() -> None:
 
 
 def test_labels_with_different_regions() -> None:
-    labels, confidence, _ = composed(even(1, 2.0, Box(0, 10, 0, 10)), even(2, 3.0, Box(5, 15, 5, 15)))
+    labels, confidence = composed(even(1, 2.0, Box(0, 10, 0, 10)), even(2, 3.0, Box(5, 15, 5, 15)))
     expected = np.zeros(SHAPE[1:], int)
     expected[0:10, 0:10] = 1
     expected[5:15, 5:15] = 2
@@ -61,7 +60,9 @@ def test_labels_with_different_regions() -> None:
 
 def test_only_the_asked_slices_are_filled_whatever_the_layout() -> None:
     labels = np.zeros(SHAPE[::-1], np.uint16).T
-    doubt = np.zeros(3)
-    compose([even(4, 1.0)], np.array([0, 2]), labels, None, doubt)
+    confidence = np.ones(SHAPE, np.float32)
+    compose([even(4, 1.0)], np.array([0, 2]), labels, confidence)
     assert (labels[[0, 2]] == 4).all() and not labels[1].any()
-    assert doubt[1] == 0 < doubt[0]
+    assert (confidence[1] == 1).all() and (confidence[[0, 2]] < 1).all()
+    compose([even(9, 1.0)], np.array([1]), labels, None)
+    assert (labels[1] == 9).all()

@@ -23,8 +23,8 @@ from UniverSegSlicerLib.segmentation.fusion import (
 DISTANCE = np.array([1.0, 3.0, 7.0])
 PLACES = {
     "between": Place(DISTANCE, np.zeros(3), np.zeros(3), None),
-    "beyond": Place(DISTANCE, DISTANCE / 4, -DISTANCE, Ending(4.0, False, 16.0)),
-    "beyond, a guess": Place(DISTANCE, DISTANCE / 4, -3 * DISTANCE, Ending(4.0, True, 8.0)),
+    "beyond": Place(DISTANCE, DISTANCE / 4, -DISTANCE, Ending(4.0, False, 16.0, 0.3)),
+    "beyond, a guess": Place(DISTANCE, DISTANCE / 4, -3 * DISTANCE, Ending(4.0, True, 8.0, 0.3)),
 }
 
 
@@ -57,7 +57,8 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
             w.in_slice, (bright, 1 / (1 + np.exp(-votes)), 1 / (1 + np.exp(-heard))), strict=True
         ):
             total += weight * values[within].mean()
-        approach, overrun, constant = w.guessed if place.ending.guessed else (w.approach, w.overrun, w.constant)
+        told = (w.approach, w.overrun + w.closing * place.ending.closing, w.constant)
+        approach, overrun, constant = w.guessed if place.ending.guessed else told
         doubt = w.cap * max(place.cap[n], -12)
         doubt += approach * min(place.beyond[n], 1) + overrun * max(0, place.beyond[n] - 1)
         slices.append((total + constant + ending * doubt) / w.temperature)
@@ -79,7 +80,7 @@ def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | 
 
 @pytest.mark.parametrize("weights", [BETWEEN, BEYOND, AROUND_ONE])
 def test_numbers_there_and_back(weights: Weights) -> None:
-    assert len(weights.numbers()) == 20
+    assert len(weights.numbers()) == 21
     assert Weights.of_numbers(weights.numbers(), weights.temperature) == weights
 
 

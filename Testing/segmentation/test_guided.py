@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from UniverSegSlicerLib.imaging import Geometry, Volume
-from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
+from UniverSegSlicerLib.segmentation import PropagationSettings, fusion, propagate
 from UniverSegSlicerLib.segmentation.evidence import Mark, contrast, gather
 from UniverSegSlicerLib.segmentation.fusion import Ending, Place, Trust, fuse, weights_for
 from UniverSegSlicerLib.segmentation.registration import (
@@ -140,11 +142,14 @@ def test_the_expected_end_follows_from_gaps_or_from_the_width() -> None:
     def marks(places: list[int]) -> list[Mark]:
         return [Mark.of(n, disc(10) * 0.5, disc(10).astype(np.float32)) for n in places]
 
-    spread = Ending.expected_beyond(marks([0, 20, 40]), step=1.0)
+    def beyond(places: list[int], step: float) -> Ending:
+        return Ending.expected_beyond(marks(places), marks(places)[-1], step)
+
+    spread = beyond([0, 20, 40], 1.0)
     assert not spread.guessed and spread.expected == pytest.approx(10)
-    single = Ending.expected_beyond(marks([7]), step=1.0)
+    single = beyond([7], 1.0)
     assert single.guessed and single.expected == pytest.approx(15, abs=0.7)
-    assert Ending.expected_beyond(marks([7]), step=3.0).expected == pytest.approx(5, abs=0.3)
+    assert beyond([7], 3.0).expected == pytest.approx(5, abs=0.3)
     assert Ending.before_empty_mark(8).expected == 4 and Ending.before_empty_mark(8).farthest == 8
 
 
@@ -157,7 +162,7 @@ def test_doubt_grows_with_the_distance_and_the_setting(trust: Trust | None) -> N
     still = torch.zeros(len(rows), 2, 32, 32)
     images = torch.as_tensor(image).expand(len(rows), 1, -1, -1)
     evidence = gather(images, [(mark, still)], [np.ones(len(rows))])
-    place = Place.of(rows, [mark], Ending.expected_beyond([mark], 2.0))
+    place = Place.of(rows, [mark], Ending.expected_beyond([mark], mark, 2.0))
     silent = torch.zeros_like(images)
 
     def middle(ending: float) -> np.ndarray:
@@ -165,6 +170,39 @@ def test_doubt_grows_with_the_distance_and_the_setting(trust: Trust | None) -> N
 
     assert (np.diff(middle(1.0)) <= 1e-4).all() and middle(1.0)[-1] < middle(1.0)[0]
     assert middle(0.0)[-1] > middle(1.0)[-1] > middle(3.0)[-1]
+
+
+def test_a_structure_that_has_narrowed_on_its_last_mark_ends_nearby() -> None:
+    """Halfway to the expected end nothing changes; beyond it, the doubt grows with the area that is gone."""
+    wide, narrow = (Mark.of(n, textured(disc(r)[None])[0], disc(r).astype(np.float32)) for n, r in ((0, 14), (20, 7)))
+    ends = [Ending.expected_beyond([wide, narrow], mark, 1.0) for mark in (wide, narrow)]
+    assert not ends[0].guessed and ends[0].closing == 0
+    assert ends[1].closing == pytest.approx(0.75, abs=0.03) and ends[1].expected == ends[0].expected
+    rows = np.array([25, 45])
+    images = torch.as_tensor(narrow.image).expand(2, 1, -1, -1)
+    evidence = gather(images, [(narrow, torch.zeros(2, 2, 32, 32))], [np.ones(2)])
+    silent = torch.zeros_like(images)
+    before, beyond = (
+        fuse(evidence, silent, Place.of(rows, [narrow], end), Trust())[:, 0, 32, 32].numpy() for end in ends
+    )
+    assert before[0] == pytest.approx(beyond[0])
+    assert beyond[1] < before[1] - 2
+
+
+def test_each_end_is_expected_by_its_own_mark(monkeypatch) -> None:
+    """A cone that goes on past all marks: what is known of its narrow mark holds at that end only."""
+    count = 61
+    truth = np.stack([disc(32 - 0.4 * n, 48, 48, 96) for n in range(count)])
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[25, 30, 35, 40]] = truth[[25, 30, 35, 40]]
+    volume = Volume(textured(truth), Geometry((96, 96, count), (1, 1, 3)))
+    found = []
+    for weights in (fusion.BEYOND, dataclasses.replace(fusion.BEYOND, closing=-60.0)):
+        monkeypatch.setattr(fusion, "BEYOND", weights)
+        labels = propagate(volume, marks, model=_Silent(), settings=PropagationSettings(smooth=0)).labels == 1
+        found.append(labels)
+    assert found[0][41:].sum() > found[1][41:].sum()
+    assert (found[0][:25] == found[1][:25]).all() and found[0][:25].any()
 
 
 def test_the_weights_depend_on_what_is_known() -> None:

@@ -23,6 +23,9 @@ def evaluate(
     queries: Annotated[int, typer.Option(min=0, help="At most so many queries a task; 0: all.")] = 0,
     tasks: Annotated[int, typer.Option(min=0, help="At most so many tasks a data set; 0: all.")] = 0,
     side: Annotated[int, typer.Option(min=0, help="Side of the images; 0: the model's.")] = 0,
+    min_area: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Leave out labels that cover no more than this share of an image.")
+    ] = 0.0,
     click_supports: Annotated[
         Numbers, typer.Option(help="Support sizes of the click curves; empty: none.")
     ] = "0,1,4,16",
@@ -57,6 +60,7 @@ def evaluate(
         queries=queries or None,
         tasks=tasks or None,
         side=side or None,
+        min_area=min_area,
         click_supports=_numbers(click_supports, "click-supports"),
         clicks=clicks,
         marks=_numbers(marks, "marks"),

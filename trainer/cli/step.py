@@ -8,7 +8,7 @@ import typer
 
 
 def step_command(
-    width: Annotated[str, typer.Option(help="Features of the encoder blocks, separated by commas.")] = "16,32,32,32",
+    width: Annotated[str, typer.Option(help="Features of the encoder blocks, separated by commas.")] = "16,24,32,48,64",
     normalization: Annotated[str, typer.Option(help="group or none.")] = "group",
     queries: Annotated[int, typer.Option(min=1, help="Queries that share a support set.")] = 4,
     support: Annotated[int, typer.Option(min=1, help="Support images.")] = 16,

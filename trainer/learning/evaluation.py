@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from UniverSegSlicerLib.network.inference import InContextModel
 from .bootstrap import mean_with_interval
 from .case_pictures import draw_cases
 from .click_scores import ClickScore, click_curve
-from .in_context import Score, choose_tasks, mean_over_datasets, score_task
+from .in_context import MeanOfSupport, Score, choose_tasks, mean_over_datasets, score_task
 from .report import markdown_table, plot_lines, write_csv, write_text
 from .volume_scores import METHODS, VolumeScore, choose_volumes, mean_volume_dice, score_volume
 
@@ -37,6 +37,7 @@ class EvaluationSettings:
         queries: At most so many queries a task (None: all images).
         tasks: At most so many tasks a data set (None: all).
         side: Side of the images (None: the network's).
+        min_area: Labels that cover no more than this share of an image are left out, [0, 1).
         click_supports: Support sizes of the click curves; none skips them.
         clicks: Clicks of these curves.
         marks: Numbers of marked slices of the volumes; none skips them.
@@ -49,6 +50,7 @@ class EvaluationSettings:
     queries: int | None = None
     tasks: int | None = None
     side: int | None = None
+    min_area: float = 0.0
     click_supports: tuple[int, ...] = (0, 1, 4, 16)
     clicks: int = 10
     marks: tuple[int, ...] = (1, 3, 5, 10)
@@ -59,11 +61,12 @@ class EvaluationSettings:
 
 @dataclass
 class Evaluation:
-    """All scores."""
+    """All scores; ``yardstick`` holds those of the support's mean label."""
 
     scores: list[Score] = field(default_factory=list)
     clicks: list[ClickScore] = field(default_factory=list)
     volumes: list[VolumeScore] = field(default_factory=list)
+    yardstick: list[Score] = field(default_factory=list)
 
 
 def evaluate(
@@ -82,7 +85,14 @@ def evaluate(
             f"side is {side}; it must be a multiple of {network.architecture.size_multiple} and at most the "
             f"store's {resolution}."
         )
-    pool = build_pool(store, role=settings.role, resolution=resolution, datasets=settings.datasets, device=model.device)
+    pool = build_pool(
+        store,
+        role=settings.role,
+        resolution=resolution,
+        datasets=settings.datasets,
+        min_area=settings.min_area,
+        device=model.device,
+    )
     flat_sets = {task.dataset for task in pool.tasks} - volume_datasets(store.images)
     tasks = choose_tasks([task for task in pool.tasks if task.dataset in flat_sets], settings.tasks, settings.seed)
     if not settings.supports and not settings.click_supports:
@@ -91,16 +101,10 @@ def evaluate(
     for number, task in enumerate(tasks):
         said(f"{number + 1} of {len(tasks)} tasks: {task.name}")
         for support in settings.supports:
-            result.scores += score_task(
-                network,
-                pool,
-                task,
-                support=support,
-                draws=settings.draws,
-                queries=settings.queries,
-                side=side,
-                seed=settings.seed,
-            )
+            options: dict[str, Any] = {"support": support, "queries": settings.queries, "side": side}
+            options |= {"draws": settings.draws, "seed": settings.seed}
+            result.scores += score_task(network, pool, task, **options)
+            result.yardstick += score_task(MeanOfSupport(), pool, task, **options)
         if network.architecture.query_channels >= 4:
             for support in settings.click_supports:
                 result.clicks += click_curve(
@@ -130,11 +134,12 @@ def write_evaluation(result: Evaluation, folder: Path, name: str, side: int) -> 
     """Write the tables and plots of an evaluation."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "scores.csv", [asdict(score) for score in result.scores])
+    write_csv(folder / "yardstick.csv", [asdict(score) for score in result.yardstick])
     write_csv(folder / "clicks.csv", [asdict(score) for score in result.clicks])
     write_csv(folder / "volumes.csv", [asdict(score) for score in result.volumes])
     parts = [f"# Evaluation of {name}, {side} pixels a side\n"]
     if result.scores:
-        parts += _in_context_parts(result.scores, folder)
+        parts += _in_context_parts(result, folder)
     if result.clicks:
         parts += _click_parts(result.clicks, folder)
     if result.volumes:
@@ -142,12 +147,15 @@ def write_evaluation(result: Evaluation, folder: Path, name: str, side: int) -> 
     write_text(folder / "summary.md", "\n".join(parts))
 
 
-def _in_context_parts(scores: Sequence[Score], folder: Path) -> list[str]:
+def _in_context_parts(result: Evaluation, folder: Path) -> list[str]:
+    scores = result.scores
     supports = sorted({score.support for score in scores})
     ensembles = any(score.draw < 0 for score in scores)
     kinds = {"single": [s for s in scores if s.draw >= 0]}
     if ensembles:
         kinds["ensemble"] = [s for s in scores if s.draw < 0]
+    if result.yardstick:
+        kinds["mean label of the support"] = [s for s in result.yardstick if s.draw >= 0]
     for kind in list(kinds):
         kinds[f"{kind}, structure known to be present"] = [replace(s, dice=s.present) for s in kinds[kind]]
     rows, lines = [], {}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.imaging import IntensityWindow, slice_stack
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.progress import ProgressCallback
@@ -58,7 +59,7 @@ class CaseEvidence:
 
     Attributes:
         maps: (n, 4, R, R) float16, see :class:`Terms`.
-        factors: (n, 20) float32, see there.
+        factors: (n, 21) float32, see there.
         truth: (n, R, R) bool.
         shown: (R, R) bool: the part that is no padding.
         situation: (n,) numbers in ``SITUATIONS``.
@@ -185,6 +186,8 @@ def gather_all(
                     with replacing(path) as beside:
                         np.savez_compressed(beside, **({} if found is None else vars(found)))
                 with np.load(path) as parts:
+                    if parts.files and parts["factors"].shape[1] != len(BETWEEN.numbers()):
+                        raise InputError(f"{path} is of another version of the strategy; delete {folder} first.")
                     if parts.files:
                         yield case, CaseEvidence(**{name: parts[name] for name in parts.files})
     progress(1.0, "done")

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
+from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.model import UniverSeg
 from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
@@ -34,6 +35,16 @@ class Score:
     draw: int
     dice: float
     present: float
+
+
+class MeanOfSupport:
+    """A yardstick: the mean of the support's labels, whatever the images show. It stands in for a network."""
+
+    architecture = Architecture()
+
+    def __call__(self, _query: Tensor, _images: Tensor, labels: Tensor) -> Tensor:
+        """Logits ``(B, 1, H, W)`` of the mean over S of ``labels (B, S, 1, H, W)``."""
+        return torch.logit(labels.mean(dim=1), eps=1e-4)
 
 
 def choose_tasks(tasks: Sequence[Task], per_dataset: int | None, seed: int) -> list[Task]:
@@ -81,7 +92,7 @@ def support_entries(task: Task, query: int, size: int, rng: np.random.Generator)
 
 @torch.no_grad()
 def score_task(
-    network: UniverSeg,
+    network: UniverSeg | MeanOfSupport,
     pool: DataPool,
     task: Task,
     *,

@@ -15,6 +15,7 @@ from trainer.learning.case_pictures import pick_cases
 from trainer.learning.click_scores import ClickScore, click_curve
 from trainer.learning.evaluation import Evaluation, write_evaluation
 from trainer.learning.in_context import (
+    MeanOfSupport,
     Score,
     choose_tasks,
     mean_over_datasets,
@@ -97,6 +98,13 @@ def test_a_perfect_answer_scores_one_at_every_size(pool: DataPool) -> None:
         assert len(scores) == 3 * (2 + 1)
         assert min(s.dice for s in scores) > 0.95
     assert set(network.sizes) == {0, 1, 5}
+
+
+def test_the_yardstick_answers_where_most_examples_are_labelled() -> None:
+    labels = torch.tensor([[1.0, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]).reshape(1, 3, 1, 1, 4)
+    logits = MeanOfSupport()(torch.zeros(1, 1, 1, 4), torch.zeros_like(labels), labels)
+    assert logits.shape == (1, 1, 1, 4)
+    assert torch.sigmoid(logits).flatten().tolist() == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=1e-3)
 
 
 def test_the_same_seed_scores_the_same_pairs(pool: DataPool) -> None:

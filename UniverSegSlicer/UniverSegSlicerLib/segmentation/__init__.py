@@ -9,7 +9,7 @@ from .cutoff import present_cutoff
 from .images import segment_images
 from .marks import MarkedSlices, find_marked_slices
 from .propagate import Propagation, propagate, resolve_strategy
-from .ranking import SliceSuggestion, rank_slices
+from .ranking import Outlook, SliceSuggestion, rank_slices
 from .settings import CHOICES, STRATEGIES, PropagationSettings
 from .support import SupportExample, SupportSet
 
@@ -20,6 +20,7 @@ __all__ = [
     "ClickSession",
     "Correction",
     "MarkedSlices",
+    "Outlook",
     "Propagation",
     "PropagationSettings",
     "SliceSuggestion",

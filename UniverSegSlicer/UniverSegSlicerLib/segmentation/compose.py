@@ -28,7 +28,6 @@ def compose(
     indices: np.ndarray,
     labels: np.ndarray,
     confidence: np.ndarray | None,
-    doubt: np.ndarray,
 ) -> None:
     """Fill slices of a label map: the label of the highest logit, background where none is above 0.
 
@@ -41,7 +40,6 @@ def compose(
         indices: Slices to fill.
         labels: (N, rows, cols) integers, 0 so far, written in place; any memory layout.
         confidence: (N, rows, cols) float32, 1 so far, written in place; None to leave it out.
-        doubt: (N,) sum of one minus confidence over the pixels of a slice, written in place.
     """
     if not results:
         return
@@ -65,9 +63,7 @@ def compose(
             if result.found.spread is not None:
                 between = result.frame.from_network_covered(result.found.spread[slab])
                 spread[part] = np.maximum(spread[part], between)
-        certain = np.tanh(0.5 * (best - second)) * np.clip(1 - 2 * spread, 0, 1)
         rows, cols = seen.slices
         labels[slab, rows, cols] = winner
-        doubt[slab] = (1 - certain).sum(axis=(1, 2))
         if confidence is not None:
-            confidence[slab, rows, cols] = certain
+            confidence[slab, rows, cols] = np.tanh(0.5 * (best - second)) * np.clip(1 - 2 * spread, 0, 1)

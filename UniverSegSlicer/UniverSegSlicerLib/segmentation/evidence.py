@@ -52,6 +52,11 @@ class Mark:
         return cls(index, image, distance, _brightness_ratio(image, distance))
 
     @property
+    def area(self) -> float:
+        """Pixels inside."""
+        return float((self.distance > 0).sum())
+
+    @property
     def depth(self) -> float:
         """Largest distance to the border inside, in pixels."""
         return max(1.0, float(self.distance.max()))

@@ -1,6 +1,6 @@
 """One logit per pixel from shape, votes, brightness and network: a weighted sum, its weights chosen on real scans.
 
-The weights are those of a logistic model of 34 numbers. They were fitted (soft Dice and cross entropy, every data set
+The weights are those of a logistic model of 35 numbers. They were fitted (soft Dice and cross entropy, every data set
 alike) on slices of labelled volumes with 1, 3, 4 and 5 marked slices; docs/quality.md says on which, and what each part
 brings.
 """
@@ -38,15 +38,17 @@ class Ending:
         expected: Slices to where the end is expected, at least 1.
         guessed: Whether that follows from the structure's width, because the marks say nothing about its length.
         farthest: Slices beyond which nothing is looked for.
+        closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
     """
 
     expected: float
     guessed: bool
     farthest: float
+    closing: float = 0.0
 
     @classmethod
-    def expected_beyond(cls, marks: Iterable[Mark], step: float) -> Ending:
-        """Beyond the outermost marks.
+    def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
+        """Beyond an outermost mark.
 
         Marks that are spread over a structure show where it is: it ends about half a gap beyond them. Where they span
         less than a structure of that width would be long, or where there is only one, it may go on for the rest of that
@@ -54,13 +56,16 @@ class Ending:
 
         Args:
             marks: The filled marks.
+            outermost: The first or the last of them.
             step: Distance between neighbouring slices, in pixels.
         """
-        gap, rest = gap_and_rest({mark.index: float((mark.distance > 0).sum()) for mark in marks}, step)
+        areas = {mark.index: mark.area for mark in marks}
+        closing = 1 - outermost.area / max(areas.values())
+        gap, rest = gap_and_rest(areas, step)
         rest = max(1.0, rest)
         if rest > gap:
-            return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest))
-        return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)))
+            return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest), closing)
+        return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)), closing)
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
@@ -129,6 +134,8 @@ class Weights:
         in_slice: Per mean brightness, votes and network's probability of a slice within the brought shape.
         cap: Per pixel that a closing structure has shrunk.
         approach, overrun: Per share of the way to the expected end, and per share beyond it.
+        closing: Change of the overrun per share of the area that is gone on the mark: a structure that has narrowed
+            there ends nearby, one that is at its widest may go on, as where all marks are at one end.
         guessed: Approach, overrun and constant in their place where the end is a guess.
         temperature: The sum is divided by it, so that it is as sure as it is right.
     """
@@ -145,11 +152,12 @@ class Weights:
     cap: float = 0.0
     approach: float = 0.0
     overrun: float = 0.0
+    closing: float = 0.0
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     temperature: float = 1.75
 
     def numbers(self) -> list[float]:
-        """All but the temperature, in the order of the attributes, 20 numbers."""
+        """All but the temperature, in the order of the attributes, 21 numbers."""
         values = (getattr(self, part.name) for part in fields(self) if part.name != "temperature")
         return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
 
@@ -171,7 +179,7 @@ BETWEEN = Weights(
 BEYOND = Weights(
     shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.204, constant=-0.585,
     by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
-    approach=-1.164, overrun=-1.533, guessed=(0.0, -0.3, -0.35),
+    approach=-1.164, overrun=-1.533, closing=-6.0, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.390, constant=-0.232,
@@ -192,7 +200,7 @@ class Terms:
 
     Attributes:
         maps: (N, 4, S, S) bounded evidence: shape in pixels, votes, brightness and network in log-odds.
-        factors: (N, 20) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
+        factors: (N, 21) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
             where it is a part of the constant, for ones.
     """
 
@@ -200,7 +208,7 @@ class Terms:
     factors: Tensor
 
     def weighted(self, numbers: Tensor) -> Tensor:
-        """Logits (N, 1, S, S), before the temperature, with the numbers (20,) or (N, 20) of the weights."""
+        """Logits (N, 1, S, S), before the temperature, with the numbers (21,) or (N, 21) of the weights."""
         import torch
 
         owners = torch.nn.functional.one_hot(torch.tensor(_OWNERS)).to(self.factors)
@@ -210,7 +218,7 @@ class Terms:
 
 
 # The map in Terms, or 4 for the constant, that each of the numbers of Weights belongs to; and which are "in_slice".
-_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
 _IN_SLICE = slice(11, 14)
 
 
@@ -224,15 +232,17 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
     heard = network.clamp(-_LOUDEST, _LOUDEST)
     maps = torch.cat([evidence.shape.clamp(-_DEEPEST, _DEEPEST), evidence.votes, bright, heard], dim=1)
     one, none = np.ones_like(place.distance), np.zeros_like(place.distance)
-    cap = approach = overrun = guess = none
+    cap = approach = overrun = closing = guess = none
     if place.ending is not None:
         guess = one * place.ending.guessed
         cap = ending * np.maximum(place.cap, _LEAST_CAP)
         approach, overrun = ending * np.minimum(place.beyond, 1), ending * np.maximum(0.0, place.beyond - 1)
+        closing = place.ending.closing * overrun
     told = 1 - guess
     factors = [one, one / (1 + _FADING * place.distance), one, one, one, told]
     factors += [more * one] * 4 + [sharper * one]
-    factors += [none] * 3 + [cap, approach * told, overrun * told, approach * guess, overrun * guess, guess]
+    factors += [none] * 3 + [cap, approach * told, overrun * told, closing * told]
+    factors += [approach * guess, overrun * guess, guess]
     by_slice = torch.as_tensor(np.stack(factors, axis=1), dtype=maps.dtype, device=maps.device)
     if place.ending is not None:
         within = (evidence.shape > 0).to(maps.dtype)

@@ -106,16 +106,17 @@ def _spans(task: LabelTask) -> list[Span]:
     filled = {n: Mark.of(n, task.images[n], task.marks[n]) for n in known if task.marks[n].max() >= 0.5}
     if not filled:
         return []
-    open_end = Ending.expected_beyond(filled.values(), task.step)
     spans = []
     for low, high in pairwise([-1, *known, len(task.images)]):
         left, right = filled.get(low), filled.get(high)
         rows = task.wanted[(task.wanted > low) & (task.wanted < high)]
         ending = None
         if (left is None) != (right is None):
-            closed = high in task.marks if left is not None else low in task.marks
-            ending = Ending.before_empty_mark(high - low) if closed else open_end
-            start = low if left is not None else high
+            start, other = (low, high) if left is not None else (high, low)
+            if other in task.marks:
+                ending = Ending.before_empty_mark(high - low)
+            else:
+                ending = Ending.expected_beyond(filled.values(), filled[start], task.step)
             rows = rows[np.abs(rows - start) <= ending.farthest]
         if len(rows) and (left is not None or right is not None):
             spans.append(Span(left, right, rows, ending))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
 from ..progress import CancelToken, ProgressCallback, sub_progress
-from .compose import compose
+from .compose import LabelResult, compose
 from .label_run import LabelRun, VolumeSlices
 from .marks import find_marked_slices
 from .predictor import PRIOR_CHANNELS, Meter
-from .ranking import SliceSuggestion, rank_slices
+from .ranking import Outlook, SliceSuggestion, rank_slices
 from .settings import PropagationSettings
 from .support import SupportSet, same_grid_labels
 
@@ -132,22 +132,20 @@ def propagate(
     repeats = settings.ensemble * (1 + settings.flips) * settings.passes_of(strategy)
     # The last part of the progress is the way back to the volume's grid.
     meter = Meter(sub_progress(progress, 0.0, 0.95), cancel, len(values) * passes * repeats)
+    known = [_marks_of(value, marked, kept, marked_indices is not None) for value in values]
     results = [
-        LabelRun(
-            slices, value, _marks_of(value, marked, kept, marked_indices is not None), wanted, support, model, strategy,
-            settings, meter,
-        ).run()
-        for value in values
-    ]  # fmt: skip
+        LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter).run()
+        for value, masks in zip(values, known, strict=True)
+    ]
     labels = np.zeros(volume.array.shape, np.uint16)
     certain = np.ones(volume.array.shape, np.float32) if confidence else None
     stack = slice_stack(labels, axis)
     certain_stack = None if certain is None else slice_stack(certain, axis)
-    doubt = np.zeros(count)
     fill = wanted if settings.keep_marked else np.union1d(wanted, _in_range(np.array(marked, int), settings))
-    compose(results, fill, stack, certain_stack, doubt)
+    compose(results, fill, stack, certain_stack)
     if settings.keep_marked and kept is not None:
         stack[list(marked)] = kept
+    outlooks = [_outlook(result, wanted, masks) for result, masks in zip(results, known, strict=True)]
     if progress is not None:
         progress(1.0, "done")
     return Propagation(
@@ -155,12 +153,19 @@ def propagate(
         certain,
         axis,
         marked,
-        rank_slices(doubt, marked),
+        rank_slices(outlooks, marked),
         strategy,
         time.perf_counter() - begin,
         str(model.device),
         model.name,
     )
+
+
+def _outlook(result: LabelResult, wanted: np.ndarray, masks: Mapping[int, np.ndarray]) -> Outlook:
+    """What is expected of a label, for the next marks; ``masks`` are the known ones by slice number."""
+    row_mm, col_mm = result.frame.spacing
+    pixel = result.frame.pixel_mm**2 / (row_mm * col_mm)
+    return Outlook.of(result.found, wanted, {n: bool(mask.any()) for n, mask in masks.items()}, pixel)
 
 
 def values_in(labels: np.ndarray) -> tuple[int, ...]:
