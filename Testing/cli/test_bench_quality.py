@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from UniverSegSlicerLib.cli.bench.quality.cases import LabelledVolume, MarkedCase, Scan, find_scans, place_marks
 from UniverSegSlicerLib.cli.bench.quality.classic import CLASSIC, expected_ends
 from UniverSegSlicerLib.cli.bench.quality.confidence import bins_of, expected_calibration_error
 from UniverSegSlicerLib.cli.bench.quality.distances import hausdorff95, surface_dice, surface_distances
@@ -27,6 +26,7 @@ from UniverSegSlicerLib.cli.bench.quality.tables import (
 from UniverSegSlicerLib.cli.bench.scores import dice
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
+from UniverSegSlicerLib.segmentation.labelled_scans import LabelledVolume, MarkedCase, Scan, find_scans, place_marks
 
 KEY = ("set", "volume", 1, "even", 3, "model")
 

@@ -10,7 +10,7 @@ import typer
 
 from UniverSegSlicerLib.errors import Cancelled, UniverSegError
 
-from . import bench, datasets, evaluate, standardize, step, synthetic, tasks, train
+from . import bench, datasets, evaluate, fusion, standardize, step, synthetic, tasks, train
 
 #: Set to anything to see the whole traceback of an error.
 DEBUG_VARIABLE = "UNIVERSEG_DEBUG"
@@ -29,6 +29,7 @@ app.add_typer(tasks.app, name="tasks")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bundle")(evaluate.bundle)
+app.command("fusion")(fusion.fusion)
 app.command("synthetic")(synthetic.synthetic)
 app.command("episodes")(synthetic.episodes)
 bench.app.command("step")(step.step_command)

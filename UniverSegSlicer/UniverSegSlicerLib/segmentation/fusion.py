@@ -8,8 +8,8 @@ brings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -156,6 +156,21 @@ class Weights:
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     temperature: float = 1.75
 
+    def numbers(self) -> list[float]:
+        """All but the temperature, in the order of the attributes, 21 numbers."""
+        values = (getattr(self, part.name) for part in fields(self) if part.name != "temperature")
+        return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
+
+    @classmethod
+    def of_numbers(cls, numbers: Sequence[float], temperature: float) -> Weights:
+        """The weights of which :meth:`numbers` are these."""
+        rest = iter(numbers)
+        values: dict[str, Any] = {}
+        for name, value in vars(BETWEEN).items():
+            if name != "temperature":
+                values[name] = tuple(next(rest) for _ in value) if isinstance(value, tuple) else next(rest)
+        return cls(**values, temperature=temperature)
+
 
 BETWEEN = Weights(
     shape=0.297, fading_shape=0.068, votes=1.411, brightness=0.797, network=0.463, constant=0.509,
@@ -179,6 +194,64 @@ def weights_for(place: Place, trust: Trust | None) -> Weights:
     return BEYOND if trust is not None else AROUND_ONE
 
 
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What the weights of :class:`Weights` multiply, for N slices.
+
+    Attributes:
+        maps: (N, 4, S, S) bounded evidence: shape in pixels, votes, brightness and network in log-odds.
+        factors: (N, 21) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
+            where it is a part of the constant, for ones.
+    """
+
+    maps: Tensor
+    factors: Tensor
+
+    def weighted(self, numbers: Tensor) -> Tensor:
+        """Logits (N, 1, S, S), before the temperature, with the numbers (21,) or (N, 21) of the weights."""
+        import torch
+
+        owners = torch.nn.functional.one_hot(torch.tensor(_OWNERS)).to(self.factors)
+        coefficients = (self.factors * numbers) @ owners
+        result = torch.einsum("nk,nkrc->nrc", coefficients[:, :-1], self.maps)
+        return (result + coefficients[:, -1, None, None])[:, None]
+
+
+# The map in Terms, or 4 for the constant, that each of the numbers of Weights belongs to; and which are "in_slice".
+_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+_IN_SLICE = slice(11, 14)
+
+
+def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None, ending: float = 1.0) -> Terms:
+    """What the weights multiply; the arguments are those of :func:`fuse`."""
+    import torch
+
+    known = trust or Trust()
+    more, sharper = known.shape - _USUAL, known.brightness - _USUAL_CONTRAST
+    bright = evidence.brightness.clamp(-_BRIGHTEST, _BRIGHTEST)
+    heard = network.clamp(-_LOUDEST, _LOUDEST)
+    maps = torch.cat([evidence.shape.clamp(-_DEEPEST, _DEEPEST), evidence.votes, bright, heard], dim=1)
+    one, none = np.ones_like(place.distance), np.zeros_like(place.distance)
+    cap = approach = overrun = closing = guess = none
+    if place.ending is not None:
+        guess = one * place.ending.guessed
+        cap = ending * np.maximum(place.cap, _LEAST_CAP)
+        approach, overrun = ending * np.minimum(place.beyond, 1), ending * np.maximum(0.0, place.beyond - 1)
+        closing = place.ending.closing * overrun
+    told = 1 - guess
+    factors = [one, one / (1 + _FADING * place.distance), one, one, one, told]
+    factors += [more * one] * 4 + [sharper * one]
+    factors += [none] * 3 + [cap, approach * told, overrun * told, closing * told]
+    factors += [approach * guess, overrun * guess, guess]
+    by_slice = torch.as_tensor(np.stack(factors, axis=1), dtype=maps.dtype, device=maps.device)
+    if place.ending is not None:
+        within = (evidence.shape > 0).to(maps.dtype)
+        means = torch.cat([bright, torch.sigmoid(evidence.votes), torch.sigmoid(heard)], dim=1)
+        size = within.sum(dim=(-2, -1)).clamp(min=1)
+        by_slice[:, _IN_SLICE] = (means * within).sum(dim=(-2, -1)) / size
+    return Terms(maps, by_slice)
+
+
 def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None, ending: float = 1.0) -> Tensor:
     """Logits (N, 1, S, S) from all that is known.
 
@@ -192,31 +265,6 @@ def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None,
     import torch
 
     weights = weights_for(place, trust)
-    known = trust or Trust()
-    more, sharper = known.shape - _USUAL, known.brightness - _USUAL_CONTRAST
-
-    def column(values: np.ndarray) -> Tensor:
-        return torch.as_tensor(np.asarray(values, np.float32), device=network.device).view(-1, 1, 1, 1)
-
-    shape = evidence.shape.clamp(-_DEEPEST, _DEEPEST)
-    bright = evidence.brightness.clamp(-_BRIGHTEST, _BRIGHTEST)
-    heard = network.clamp(-_LOUDEST, _LOUDEST)
-    fading = column(weights.fading_shape / (1 + _FADING * place.distance))
-    result = (weights.shape + more * weights.by_shape[0] + fading) * shape
-    result += (weights.votes + more * weights.by_shape[1]) * evidence.votes
-    result += (weights.brightness + more * weights.by_shape[2] + sharper * weights.by_contrast) * bright
-    result += weights.network * heard + more * weights.by_shape[3]
-    if place.ending is None:
-        return (result + weights.constant) / weights.temperature
-    within = (evidence.shape > 0).to(shape.dtype)
-    size = within.sum(dim=(-2, -1), keepdim=True).clamp(min=1)
-    means = (bright, torch.sigmoid(evidence.votes), torch.sigmoid(heard))
-    for weight, values in zip(weights.in_slice, means, strict=True):
-        result += weight * (values * within).sum(dim=(-2, -1), keepdim=True) / size
-    overrun = weights.overrun + weights.closing * place.ending.closing
-    approach, constant = weights.approach, weights.constant
-    if place.ending.guessed:
-        approach, overrun, constant = weights.guessed
-    doubt = weights.cap * np.maximum(place.cap, _LEAST_CAP)
-    doubt = doubt + approach * np.minimum(place.beyond, 1) + overrun * np.maximum(0.0, place.beyond - 1)
-    return (result + constant + column(ending * doubt)) / weights.temperature
+    terms = terms_of(evidence, network, place, trust, ending)
+    numbers = torch.tensor(weights.numbers(), dtype=terms.factors.dtype, device=terms.factors.device)
+    return terms.weighted(numbers) / weights.temperature

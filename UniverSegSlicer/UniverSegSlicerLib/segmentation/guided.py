@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,16 @@ import numpy as np
 from ..imaging import OUTSIDE_LOGIT, SliceFrame
 from .choice import Draw, draw_support
 from .evidence import Mark, contrast, gather
-from .fusion import Ending, Place, Trust, fuse
+from .fusion import Ending, Place, Terms, Trust, Weights, fuse, terms_of, weights_for
 from .predictor import PRIOR_CHANNELS, planes
 from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
 from .strategies import LabelLogits, LabelTask
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+#: Told what slices (N,) are weighed from, and with which weights.
+Watch = Callable[[np.ndarray, Terms, Weights], None]
 
 #: Side of the square that the strategy works on, in pixels; the network may see fewer.
 WORKING_SIZE = 128
@@ -46,7 +50,7 @@ class Span:
     ending: Ending | None
 
 
-def guided(task: LabelTask) -> LabelLogits:
+def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     """Bring the marked shapes to every slice by registration, and weigh them with patches, brightness and network.
 
     Every slice is registered to its neighbour; the marked slices on both sides are followed through these steps. Each
@@ -58,6 +62,7 @@ def guided(task: LabelTask) -> LabelLogits:
     Args:
         task: On a square of ``WORKING_SIZE`` or a multiple; its support is on the network's grid. One mark or more is
             filled.
+        watch: Called for every chunk of slices.
     """
     result = LabelLogits.background(task)
     network = _Network(task)
@@ -72,7 +77,8 @@ def guided(task: LabelTask) -> LabelLogits:
     passes = task.settings.passes_of("guided")
     for span, field in zip(spans, fields, strict=True):
         for start in range(0, len(span.rows), _CHUNK):
-            _predict(task, result, network, field, span, span.rows[start : start + _CHUNK], None if single else trust)
+            rows = span.rows[start : start + _CHUNK]
+            _predict(task, result, network, field, span, rows, None if single else trust, watch)
     # Slices too far from any mark are never looked at.
     task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
     return result
@@ -191,6 +197,7 @@ def _predict(
     span: Span,
     rows: np.ndarray,
     trust: Trust | None,
+    watch: Watch | None,
 ) -> None:
     """Predict some slices of a span and enter them."""
     import torch
@@ -204,6 +211,8 @@ def _predict(
     for _ in range(task.settings.passes_of("guided")):
         logits, spread = network(rows, prior[:, 0].cpu().numpy())
         heard = torch.as_tensor(logits, device=images.device)[:, None]
+        if watch is not None:
+            watch(rows, terms_of(evidence, heard, place, trust, task.settings.ending), weights_for(place, trust))
         fused = fuse(evidence, heard, place, trust, task.settings.ending)
         prior = torch.sigmoid(fused)
     result.put(rows, _within(task, fused[:, 0].cpu().numpy()), spread)

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
 from .compose import LabelResult
 from .detail import refine_in_tiles
-from .guided import WORKING_SIZE, guided, predict_marked, smoothing_share
+from .guided import WORKING_SIZE, Watch, guided, predict_marked, smoothing_share
 from .predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
 from .region import grown_where_touched, region_around
 from .settings import PropagationSettings
@@ -99,6 +99,7 @@ class LabelRun:
         strategy: "independent", "cascade", "prior" or "guided".
         settings: The settings.
         meter: Progress and cancellation.
+        watch: Told what "guided" weighs, anew for each region.
     """
 
     slices: VolumeSlices
@@ -110,6 +111,7 @@ class LabelRun:
     strategy: str
     settings: PropagationSettings
     meter: Meter
+    watch: Watch | None = None
 
     @property
     def way(self) -> str:
@@ -150,7 +152,7 @@ class LabelRun:
         if self.way == "guided" and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size * self.settings.detail)
         task = self._task(frame, self.settings if box is not None else None)
-        return frame, task, guided(task) if self.way == "guided" else STRATEGIES[self.way](task)
+        return frame, task, guided(task, self.watch) if self.way == "guided" else STRATEGIES[self.way](task)
 
     def _task(self, frame: SliceFrame, region: PropagationSettings | None) -> LabelTask:
         images = self.slices.seen_through(frame)

@@ -54,8 +54,8 @@ def measure_volume(
     import torch
 
     from ...segmentation import propagate
+    from ...segmentation.labelled_scans import place_marks
     from .peak_memory import PeakMemory
-    from .quality.cases import place_marks
     from .quality.work import limit_threads
     from .scores import dice_of_masks
 

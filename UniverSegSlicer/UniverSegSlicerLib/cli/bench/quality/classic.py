@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ....imaging import Box, slice_distance, slice_spacing, slice_stack
+from ....segmentation.labelled_scans import MarkedCase
 from ..baselines import copy_nearest, interpolate_shapes
-from .cases import MarkedCase
 from .contours import interpolate_contours
 
 Method = Callable[[MarkedCase], np.ndarray]

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from ....errors import InputError
+from ....segmentation.labelled_scans import PLACEMENTS, find_scans
 from ...console import print_json, progress_bar, say
 from ...options import DeviceOption, JsonOption, ModelOption, parse_numbers
-from .cases import PLACEMENTS, find_scans
 from .methods import all_methods, needs_network, settings_of
 from .record import Bin, Extra, Score, append_rows, read_rows, replace_rows
 

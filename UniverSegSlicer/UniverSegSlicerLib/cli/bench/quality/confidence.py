@@ -8,7 +8,7 @@ import numpy as np
 
 from ....imaging import Box, slice_stack
 from ....segmentation import Propagation
-from .cases import MarkedCase
+from ....segmentation.labelled_scans import MarkedCase
 from .record import Bin
 
 BINS = 20

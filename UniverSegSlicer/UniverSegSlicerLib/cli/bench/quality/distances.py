@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ....imaging import Box, slice_distance, slice_spacing, slice_stack
-from .cases import MarkedCase
+from ....segmentation.labelled_scans import MarkedCase
 
 
 def surface_distances(found: np.ndarray, case: MarkedCase) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ....errors import InputError
 from ....segmentation import STRATEGIES, Propagation, PropagationSettings, propagate
-from .cases import MarkedCase
+from ....segmentation.labelled_scans import MarkedCase
 from .classic import CLASSIC, Method
 
 if TYPE_CHECKING:

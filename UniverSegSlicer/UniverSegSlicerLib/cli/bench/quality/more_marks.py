@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....segmentation import Propagation, PropagationSettings
+from ....segmentation.labelled_scans import LabelledVolume, MarkedCase, place_marks
 from ..scores import dice_of_masks
-from .cases import LabelledVolume, MarkedCase, place_marks
 from .methods import run_ours
 from .record import Extra
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....segmentation import PropagationSettings
+from ....segmentation.labelled_scans import LabelledVolume, MarkedCase, Scan, place_marks
 from ..scores import dice_of_masks
-from .cases import LabelledVolume, MarkedCase, Scan, place_marks
 from .confidence import reliability_of
 from .distances import hausdorff95, surface_dice, surface_distances
 from .methods import method_of, needs_network, run_ours

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ....errors import InputError
-from ....imaging import AXES, Volume, array_axis, read_label_map, read_volume, slice_distance, slice_stack
+from ..errors import InputError
+from ..imaging import AXES, Volume, array_axis, read_label_map, read_volume, slice_distance, slice_stack
 
 #: How marks are placed: evenly over the structure, or all in the quarter of it that comes first.
 PLACEMENTS = ("even", "one end")
