@@ -124,3 +124,22 @@ def test_an_old_output_is_replaced(scan: Scan, tiny_model_path: Path, command: C
     out.write_bytes(b"something old")
     assert command("propagate", scan.volume, scan.labels, "-o", out, "-m", tiny_model_path, "--range", "7:9").code == 0
     assert read_label_map(out).array.any()
+
+
+def test_all_three_axes(scan: Scan, tiny_model_path: Path, command: Command) -> None:
+    confidence = []
+    for axes in (1, 3):
+        out, sure = scan.folder / f"out{axes}.nii.gz", scan.folder / f"sure{axes}.nii.gz"
+        options = ("-m", tiny_model_path, "--axes", axes, "--confidence", sure, "--json")
+        done = command("propagate", scan.volume, scan.labels, "-o", out, *options)
+        assert (done.code, done.err) == (0, "") and done.json["axis"] == "k"
+        assert np.array_equal(read_label_map(out).array[list(scan.marked)], scan.truth[list(scan.marked)])
+        confidence.append(read_volume(sure).array)
+    assert confidence[1].mean() < confidence[0].mean(), "the other axes have a say"
+
+
+def test_another_number_of_axes_is_refused(scan: Scan, tiny_model_path: Path, command: Command) -> None:
+    out = scan.folder / "out.nii.gz"
+    done = command("propagate", scan.volume, scan.labels, "-o", out, "-m", tiny_model_path, "--axes", 2)
+    assert done.code == 2 and "axes is 2, expected 1" in done.err
+    assert not out.exists()

@@ -182,6 +182,7 @@ def settings(draw: Draw, count: int, careless: bool) -> dict[str, Any]:
         "detail": ((1, 2, 3), (0,)),
         "smooth": ((0.0, 1e-9, 1.0, 5.0, 100.0), (-1.0, INFINITY, 1e9)),
         "keep_marked": ((True, False), ()),
+        "axes": ((1, 3), (0, 2)),
         "slice_range": (ranges, ((-1, 1), (3, 2), (0, count + 1))),
     }
     chosen: dict[str, Any] = {"strategy": draw(pick(careless, STRATEGIES, ("best",)))}

@@ -251,7 +251,7 @@ def test_progress_rises_to_the_end(phantom, model, strategy: str) -> None:
     [
         {"strategy": "magic"}, {"choice": "best"}, {"support_size": 0}, {"ensemble": 0}, {"seed": -1}, {"margin": -0.1},
         {"margin_mm": -1.0}, {"passes": 0}, {"shape_weight": 1.5}, {"detail": 0}, {"smooth": float("nan")},
-        {"slice_range": (5, 5)}, {"ending": -1.0},
+        {"slice_range": (5, 5)}, {"ending": -1.0}, {"axes": 2},
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(wrong: dict) -> None:

@@ -65,7 +65,8 @@ def correct_neighbours(
         label_values: Labels that were corrected; all by default. Other labels stay as they are, unless a corrected one
             takes their place.
         support: More examples.
-        settings: As for ``propagate``; the slice range is set here.
+        settings: As for ``propagate``; the slice range is set here, and ``axes`` is 1: so few slices show little
+            from the side.
         window: Intensity window; that of the whole volume by default.
         progress: Called with the share done.
         cancel: Looked at after every chunk.
@@ -94,7 +95,7 @@ def correct_neighbours(
         return Correction(result, (first, stop))
     found = propagate(
         volume, marks, model=model, axis=axis, label_values=sorted(values), support=support, marked_indices=anchors,
-        settings=replace(settings or PropagationSettings(), slice_range=(first, stop), keep_marked=True),
+        settings=replace(settings or PropagationSettings(), slice_range=(first, stop), keep_marked=True, axes=1),
         window=window, confidence=False, progress=progress, cancel=cancel,
     )  # fmt: skip
     mine = slice_stack(found.labels, axis)[first:stop]

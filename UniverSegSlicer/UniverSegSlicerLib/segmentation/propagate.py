@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
 from ..progress import CancelToken, ProgressCallback, sub_progress
+from .axes import agreed
 from .compose import LabelResult, compose
 from .label_run import LabelRun, VolumeSlices
 from .marks import find_marked_slices
@@ -129,9 +130,10 @@ def propagate(
 
     slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
     passes = len(wanted) + (0 if settings.keep_marked else len(marked))
-    repeats = settings.ensemble * (1 + settings.flips) * settings.passes_of(strategy)
     # The last part of the progress is the way back to the volume's grid.
-    meter = Meter(sub_progress(progress, 0.0, 0.95), cancel, len(values) * passes * repeats)
+    ready = 0.95 / settings.axes
+    total = len(values) * passes * settings.repeats_of(strategy)
+    meter = Meter(sub_progress(progress, 0.0, ready), cancel, total)
     known = [_marks_of(value, marked, kept, marked_indices is not None) for value in values]
     results = [
         LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter).run()
@@ -142,9 +144,15 @@ def propagate(
     stack = slice_stack(labels, axis)
     certain_stack = None if certain is None else slice_stack(certain, axis)
     fill = wanted if settings.keep_marked else np.union1d(wanted, _in_range(np.array(marked, int), settings))
-    compose(results, fill, stack, certain_stack)
     if settings.keep_marked and kept is not None:
         stack[list(marked)] = kept
+    if settings.axes > 1 and len(fill):
+        compose(results, fill, stack, None)
+        results = agreed(
+            results, labels, [[n for n in marked if n not in masks] for masks in known], slices=slices, model=model,
+            strategy=strategy, settings=settings, progress=sub_progress(progress, ready, 0.95), cancel=cancel,
+        )  # fmt: skip
+    compose(results, fill, stack, certain_stack)
     outlooks = [_outlook(result, wanted, masks) for result, masks in zip(results, known, strict=True)]
     if progress is not None:
         progress(1.0, "done")
