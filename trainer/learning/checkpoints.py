@@ -27,8 +27,8 @@ _NAME = re.compile(r"step_(\d+)")
 class Checkpoint:
     """All that a run needs to go on.
 
-    ``network`` and ``averaged`` are state dicts; ``optimizers`` are the optimizers' state dicts by name; ``ranks`` holds the sampler and
-    generator states of every process; ``record`` is plain data (config, history, seconds).
+    ``network`` and ``averaged`` are state dicts; ``optimizers`` are the optimizers' state dicts by name; ``ranks``
+    holds the sampler and generator states of every process; ``record`` is plain data (config, history, seconds).
     """
 
     step: int

@@ -50,8 +50,12 @@ class Muon(torch.optim.Optimizer):
                     raise ValueError(f"Muon needs weights of two or more axes, not {tuple(parameter.shape)}.")
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One update; ``closure`` is not called."""
+    def step(self, closure: Any = None) -> Any:
+        """One update; ``closure``, if any, computes the gradients first, and its loss is given back."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -65,6 +69,7 @@ class Muon(torch.optim.Optimizer):
                 size = 0.2 * max(len(parameter), parameter[0].numel()) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(update, alpha=-group["lr"] * size)
+        return loss
 
 
 def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
