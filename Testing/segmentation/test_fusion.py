@@ -22,9 +22,9 @@ from UniverSegSlicerLib.segmentation.fusion import (
 
 DISTANCE = np.array([1.0, 3.0, 7.0])
 PLACES = {
-    "between": Place(DISTANCE, np.zeros(3), np.zeros(3), None),
-    "beyond": Place(DISTANCE, DISTANCE / 4, -DISTANCE, Ending(4.0, False, 16.0, 0.3)),
-    "beyond, a guess": Place(DISTANCE, DISTANCE / 4, -3 * DISTANCE, Ending(4.0, True, 8.0, 0.3)),
+    "between": Place(DISTANCE, *np.zeros((3, 3)), None),
+    "beyond": Place(DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, 0.3, 0.2, 9.0)),
+    "beyond, a guess": Place(DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 0.2, 6.0)),
 }
 
 
@@ -57,10 +57,12 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
             w.in_slice, (bright, 1 / (1 + np.exp(-votes)), 1 / (1 + np.exp(-heard))), strict=True
         ):
             total += weight * values[within].mean()
-        told = (w.approach, w.overrun + w.closing * place.ending.closing, w.constant)
+        overrun = w.overrun + w.closing * place.ending.closing + w.open * place.ending.open
+        told = (w.approach, overrun, w.constant)
         approach, overrun, constant = w.guessed if place.ending.guessed else told
         doubt = w.cap * max(place.cap[n], -12)
-        doubt += approach * min(place.beyond[n], 1) + overrun * max(0, place.beyond[n] - 1)
+        doubt += approach * min(place.beyond[n], 1) + overrun * min(2, max(0, place.beyond[n] - 1))
+        doubt += w.away * place.away[n]
         slices.append((total + constant + ending * doubt) / w.temperature)
     return np.stack(slices)[:, None]
 
@@ -80,7 +82,7 @@ def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | 
 
 @pytest.mark.parametrize("weights", [BETWEEN, BEYOND, AROUND_ONE])
 def test_numbers_there_and_back(weights: Weights) -> None:
-    assert len(weights.numbers()) == 21
+    assert len(weights.numbers()) == 23
     assert Weights.of_numbers(weights.numbers(), weights.temperature) == weights
 
 

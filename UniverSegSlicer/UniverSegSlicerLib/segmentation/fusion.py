@@ -1,6 +1,6 @@
 """One logit per pixel from shape, votes, brightness and network: a weighted sum, its weights chosen on real scans.
 
-The weights are those of a logistic model of 35 numbers. They were fitted (soft Dice and cross entropy, every data set
+The weights are those of a logistic model of 37 numbers. They were fitted (soft Dice and cross entropy, every data set
 alike) on slices of labelled volumes with 1, 3, 4 and 5 marked slices; docs/quality.md says on which, and what each part
 brings.
 """
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .evidence import Evidence, Mark
-from .shapes import gap_and_rest
+from .shapes import gap_and_rest, width_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Beyond the outermost marks, so many times the expected length is looked at.
-_FARTHEST, _FARTHEST_GUESSED = 4.0, 2.0
+# Around a single mark, so many times the expected length is looked at.
+_FARTHEST_GUESSED = 2.0
+# The doubt beyond the expected end stops growing after so many times the way to it.
+_FULL_DOUBT = 2.0
 # Evidence is bounded to these values: pixels of distance, and log-odds.
 _DEEPEST, _BRIGHTEST, _LOUDEST = 8.0, 4.0, 8.0
 _LEAST_CAP = -12.0
@@ -39,12 +41,17 @@ class Ending:
         guessed: Whether that follows from the structure's width, because the marks say nothing about its length.
         farthest: Slices beyond which nothing is looked for.
         closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
+        open: How much less of it is gone there than on the outermost mark of the other side, 0 to 1: marks that begin
+            at one end of a structure leave it open at the other.
+        width: Of the structure, in slices; infinite where it does not matter.
     """
 
     expected: float
     guessed: bool
     farthest: float
     closing: float = 0.0
+    open: float = 0.0
+    width: float = np.inf
 
     @classmethod
     def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
@@ -60,12 +67,16 @@ class Ending:
             step: Distance between neighbouring slices, in pixels.
         """
         areas = {mark.index: mark.area for mark in marks}
-        closing = 1 - outermost.area / max(areas.values())
+        largest = max(areas.values())
+        other = areas[min(areas) if outermost.index == max(areas) else max(areas)]
+        closing, elsewhere = 1 - outermost.area / largest, 1 - other / largest
+        width = max(1.0, width_of(largest) / step)
         gap, rest = gap_and_rest(areas, step)
         rest = max(1.0, rest)
-        if rest > gap:
-            return cls(rest, True, np.ceil(_FARTHEST_GUESSED * rest), closing)
-        return cls(max(1.0, gap / 2), False, np.ceil(_FARTHEST * max(1.0, gap / 2)), closing)
+        guessed = rest > gap
+        expected = rest if guessed else max(1.0, gap / 2)
+        farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
+        return cls(expected, guessed, farthest, closing, max(0.0, elsewhere - closing), width)
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
@@ -81,12 +92,14 @@ class Place:
         distance: Slices to the nearest mark.
         beyond: Slices to the mark as a share of the expected distance to the end; 0 between two marks.
         cap: Pixels by which a structure that closes like an ellipsoid has shrunk there, at most 0.
+        away: Slices to the mark in widths of the structure; 0 between two marks.
         ending: How far the structure may go on; None between two filled marks.
     """
 
     distance: np.ndarray
     beyond: np.ndarray
     cap: np.ndarray
+    away: np.ndarray
     ending: Ending | None
 
     @classmethod
@@ -94,10 +107,10 @@ class Place:
         """The place of slices ``rows`` (N,) among the one or two filled marks next to them."""
         distance = np.abs(rows[None] - np.array([mark.index for mark in marks])[:, None]).min(axis=0).astype(float)
         if ending is None:
-            return cls(distance, np.zeros(len(rows)), np.zeros(len(rows)), None)
+            return cls(distance, *np.zeros((3, len(rows))), None)
         beyond = distance / ending.expected
         closed = np.sqrt(np.maximum(0.0, 1 - np.minimum(beyond, 1) ** 2)) - np.maximum(beyond, 1)
-        return cls(distance, beyond, marks[0].depth * closed, ending)
+        return cls(distance, beyond, marks[0].depth * closed, distance / ending.width, ending)
 
 
 @dataclass(frozen=True)
@@ -133,9 +146,11 @@ class Weights:
         by_contrast: Change of the brightness's weight per unit of contrast above the usual.
         in_slice: Per mean brightness, votes and network's probability of a slice within the brought shape.
         cap: Per pixel that a closing structure has shrunk.
-        approach, overrun: Per share of the way to the expected end, and per share beyond it.
+        approach, overrun: Per share of the way to the expected end, and per share beyond it up to two.
         closing: Change of the overrun per share of the area that is gone on the mark: a structure that has narrowed
-            there ends nearby, one that is at its widest may go on, as where all marks are at one end.
+            there ends nearby.
+        open: Change of the overrun per unit of :attr:`Ending.open`: a structure that is at its widest there may go on.
+        away: Per width of the structure between slice and mark.
         guessed: Approach, overrun and constant in their place where the end is a guess.
         temperature: The sum is divided by it, so that it is as sure as it is right.
     """
@@ -153,11 +168,13 @@ class Weights:
     approach: float = 0.0
     overrun: float = 0.0
     closing: float = 0.0
+    open: float = 0.0
+    away: float = 0.0
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
     temperature: float = 1.75
 
     def numbers(self) -> list[float]:
-        """All but the temperature, in the order of the attributes, 21 numbers."""
+        """All but the temperature, in the order of the attributes, 23 numbers."""
         values = (getattr(self, part.name) for part in fields(self) if part.name != "temperature")
         return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
 
@@ -200,7 +217,7 @@ class Terms:
 
     Attributes:
         maps: (N, 4, S, S) bounded evidence: shape in pixels, votes, brightness and network in log-odds.
-        factors: (N, 21) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
+        factors: (N, 23) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
             where it is a part of the constant, for ones.
     """
 
@@ -208,7 +225,7 @@ class Terms:
     factors: Tensor
 
     def weighted(self, numbers: Tensor) -> Tensor:
-        """Logits (N, 1, S, S), before the temperature, with the numbers (21,) or (N, 21) of the weights."""
+        """Logits (N, 1, S, S), before the temperature, with the numbers (23,) or (N, 23) of the weights."""
         import torch
 
         owners = torch.nn.functional.one_hot(torch.tensor(_OWNERS)).to(self.factors)
@@ -218,7 +235,7 @@ class Terms:
 
 
 # The map in Terms, or 4 for the constant, that each of the numbers of Weights belongs to; and which are "in_slice".
-_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
+_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, *[4] * 12)
 _IN_SLICE = slice(11, 14)
 
 
@@ -232,16 +249,17 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
     heard = network.clamp(-_LOUDEST, _LOUDEST)
     maps = torch.cat([evidence.shape.clamp(-_DEEPEST, _DEEPEST), evidence.votes, bright, heard], dim=1)
     one, none = np.ones_like(place.distance), np.zeros_like(place.distance)
-    cap = approach = overrun = closing = guess = none
+    cap = approach = overrun = closing = far = unsaid = guess = none
     if place.ending is not None:
         guess = one * place.ending.guessed
         cap = ending * np.maximum(place.cap, _LEAST_CAP)
-        approach, overrun = ending * np.minimum(place.beyond, 1), ending * np.maximum(0.0, place.beyond - 1)
-        closing = place.ending.closing * overrun
+        approach, overrun = ending * np.minimum(place.beyond, 1), ending * np.clip(place.beyond - 1, 0.0, _FULL_DOUBT)
+        closing, unsaid = place.ending.closing * overrun, place.ending.open * overrun
+        far = ending * place.away
     told = 1 - guess
     factors = [one, one / (1 + _FADING * place.distance), one, one, one, told]
     factors += [more * one] * 4 + [sharper * one]
-    factors += [none] * 3 + [cap, approach * told, overrun * told, closing * told]
+    factors += [none] * 3 + [cap, approach * told, overrun * told, closing * told, unsaid * told, far]
     factors += [approach * guess, overrun * guess, guess]
     by_slice = torch.as_tensor(np.stack(factors, axis=1), dtype=maps.dtype, device=maps.device)
     if place.ending is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,11 @@ class Span:
     rows: np.ndarray
     ending: Ending | None
 
+    @property
+    def closed(self) -> bool:
+        """Whether there is a filled mark on both sides."""
+        return self.left is not None and self.right is not None
+
 
 def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     """Bring the marked shapes to every slice by registration, and weigh them with patches, brightness and network.
@@ -57,30 +62,31 @@ def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     slice gets from its one or two marks: the shape (signed distances, mixed by nearness), the votes of like patches,
     and how much more its brightness is that of the inside; from the network: its logits, with the shape as prior. Their
     weighted sum is the answer; see :mod:`.fusion`. Beyond the outermost marks, the weights know how far the structure
-    may be expected to go on.
+    may be expected to go on, and the search ends after ``_CHUNK`` slices on which nothing is found.
 
     Args:
         task: On a square of ``WORKING_SIZE`` or a multiple; its support is on the network's grid. One mark or more is
             filled.
-        watch: Called for every chunk of slices.
+        watch: Called for every chunk of slices; no search ends early then.
     """
     result = LabelLogits.background(task)
     network = _Network(task)
     spans = _spans(task)
-    fields = [_Fields.of(task, span) for span in spans]
-    pairs = [(s.left, s.right, f) for s, f in zip(spans, fields, strict=True) if s.left and s.right]
+    fields = {number: _Fields.of(task, span) for number, span in enumerate(spans) if span.closed}
+    pairs = [(spans[n].left, spans[n].right, field) for n, field in fields.items()]
     trust = Trust.of(
-        [f.agreement(left, right) for left, right, f in pairs],
-        [contrast(a, b) for left, right, _ in pairs for a, b in ((left, right), (right, left))],
+        [f.agreement(left, right) for left, right, f in pairs if left and right],
+        [contrast(a, b) for left, right, _ in pairs if left and right for a, b in ((left, right), (right, left))],
     )
-    single = sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1
-    passes = task.settings.passes_of("guided")
-    for span, field in zip(spans, fields, strict=True):
-        for start in range(0, len(span.rows), _CHUNK):
-            rows = span.rows[start : start + _CHUNK]
-            _predict(task, result, network, field, span, rows, None if single else trust, watch)
-    # Slices too far from any mark are never looked at.
-    task.meter.advance((len(task.wanted) - sum(len(s.rows) for s in spans)) * passes, task.name)
+    known = None if sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1 else trust
+    looked_at = 0
+    for number, span in enumerate(spans):
+        for part, field in _parts(task, span, fields.get(number)):
+            found = _predict(task, result, network, field, part, known, watch)
+            looked_at += len(part.rows)
+            if not (found or span.closed or watch):
+                break
+    task.meter.advance((len(task.wanted) - looked_at) * task.settings.passes_of("guided"), task.name)
     return result
 
 
@@ -128,7 +134,8 @@ class _Fields:
     """Where the pixels of a span's slices are on its marked slices.
 
     Attributes:
-        first: The slice of the first field.
+        first: The slice before the first field to the mark before the span, and that of the first field to the mark
+            behind it.
         left: (n, 2, C, C) fields to the mark before the span, if there is one; the last one, where there is a mark
             behind the span, is of that mark's slice.
         right: The same to the mark behind it; the first one is of the slice of the mark before the span.
@@ -139,19 +146,30 @@ class _Fields:
     right: Tensor | None
 
     @classmethod
-    def of(cls, task: LabelTask, span: Span) -> _Fields:
+    def of(cls, task: LabelTask, span: Span, nearer: tuple[int, Tensor] | None = None) -> _Fields:
+        """Register the slices of a span.
+
+        Args:
+            task: With the images.
+            span: The slices, and the marks that they are to be followed to.
+            nearer: A slice between a single mark and the span, and its field (1, 2, C, C): the way goes on from there.
+        """
         import torch
 
-        first = span.left.index if span.left is not None else int(span.rows[0])
-        last = span.right.index if span.right is not None else int(span.rows[-1])
+        near, start = (None, None) if nearer is None else nearer
+        first, last = int(span.rows[0]), int(span.rows[-1])
+        if span.left is not None:
+            first = span.left.index if near is None else near
+        if span.right is not None:
+            last = span.right.index if near is None else near
         images = torch.as_tensor(task.images[first : last + 1], device=_device(task))[:, None]
         coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // _COARSE_SIZE)
         back = fields_to_previous(even_contrast(coarse), task.meter.check)
         left = right = None
         if span.left is not None:
-            left = _followed(back)
+            left = _followed(back, start)
         if span.right is not None:
-            right = _followed(inverse(back).flip(0)).flip(0)
+            right = _followed(inverse(back).flip(0), start).flip(0)
         return cls(first, left, right)
 
     def agreement(self, left: Mark, right: Mark) -> float:
@@ -179,14 +197,35 @@ class _Fields:
         return fields[torch.as_tensor(rows - offset, device=fields.device)]
 
 
-def _followed(steps: Tensor) -> Tensor:
-    """From fields (n, 2, C, C) to the previous slice each, the fields to the slice before the first."""
+def _followed(steps: Tensor, start: Tensor | None) -> Tensor:
+    """From fields (n, 2, C, C) to the previous slice each, the fields to the slice before the first.
+
+    With ``start`` (1, 2, C, C), the field from there to a farther slice, they lead to that one.
+    """
     import torch
 
     found: list[Tensor] = []
     for step in steps.split(1):
-        found.append(chained(step, found[-1]) if found else step)
+        start = step if start is None else chained(step, start)
+        found.append(start)
     return torch.cat(found) if found else steps
+
+
+def _parts(task: LabelTask, span: Span, fields: _Fields | None) -> Iterator[tuple[Span, _Fields]]:
+    """A span in chunks, with their fields; those with one mark go outwards from it, and are registered on the way."""
+    if fields is not None:
+        for start in range(0, len(span.rows), _CHUNK):
+            yield replace(span, rows=span.rows[start : start + _CHUNK]), fields
+        return
+    outwards = span.rows if span.left is not None else span.rows[::-1]
+    nearer = None
+    for start in range(0, len(outwards), _CHUNK):
+        rows = np.sort(outwards[start : start + _CHUNK])
+        part = replace(span, rows=rows)
+        found = _Fields.of(task, part, nearer)
+        yield part, found
+        farthest = rows[-1:] if span.left is not None else rows[:1]
+        nearer = int(farthest[0]), found.to("left" if span.left is not None else "right", farthest)
 
 
 def _predict(
@@ -195,13 +234,13 @@ def _predict(
     network: _Network,
     fields: _Fields,
     span: Span,
-    rows: np.ndarray,
     trust: Trust | None,
     watch: Watch | None,
-) -> None:
-    """Predict some slices of a span and enter them."""
+) -> bool:
+    """Predict the slices of a span, enter them, and say whether anything was found on them."""
     import torch
 
+    rows = span.rows
     images = torch.as_tensor(task.images[rows], device=_device(task))[:, None]
     marks = [(side, mark) for side, mark in (("left", span.left), ("right", span.right)) if mark is not None]
     near = np.stack([1.0 / np.abs(rows - mark.index) for _, mark in marks])
@@ -215,7 +254,9 @@ def _predict(
             watch(rows, terms_of(evidence, heard, place, trust, task.settings.ending), weights_for(place, trust))
         fused = fuse(evidence, heard, place, trust, task.settings.ending)
         prior = torch.sigmoid(fused)
-    result.put(rows, _within(task, fused[:, 0].cpu().numpy()), spread)
+    answer = _within(task, fused[:, 0].cpu().numpy())
+    result.put(rows, answer, spread)
+    return bool((answer > 0).any())
 
 
 class _Network:

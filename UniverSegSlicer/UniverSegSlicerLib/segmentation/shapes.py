@@ -89,5 +89,9 @@ def gap_and_rest(areas: Mapping[int, float], step: float) -> tuple[float, float]
     """
     span = max(areas) - min(areas)
     gap = span / (len(areas) - 1) if len(areas) > 1 else 0.0
-    width = 2 * float(np.sqrt(max(areas.values()) / np.pi)) / step
-    return gap, _LENGTH * width - span
+    return gap, _LENGTH * width_of(max(areas.values())) / step - span
+
+
+def width_of(area: float) -> float:
+    """Diameter of the circle of an area."""
+    return 2 * float(np.sqrt(area / np.pi))
