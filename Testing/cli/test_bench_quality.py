@@ -120,6 +120,8 @@ def test_marks_are_spread_or_at_one_end() -> None:
     present = np.arange(10, 50)
     assert place_marks(present, 1, "even") == (30,)
     assert place_marks(present, 4, "even") == (15, 25, 34, 44)
+    uneven = place_marks(present, 4, "uneven")
+    assert uneven is not None and uneven[0] < 13 and (np.diff(np.diff(uneven)) > 0).all()
     end = place_marks(present, 4, "one end")
     assert end is not None and end[0] >= 10 and end[-1] < 20 and len(end) == 4
     assert place_marks(present[:4], 4, "even") is None

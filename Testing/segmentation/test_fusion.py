@@ -24,7 +24,9 @@ DISTANCE = np.array([1.0, 3.0, 7.0])
 PLACES = {
     "between": Place(DISTANCE, *np.zeros((3, 3)), None),
     "beyond": Place(DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, 0.3, 0.2, 9.0)),
-    "beyond, a guess": Place(DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 0.2, 6.0)),
+    "beyond, a guess": Place(
+        DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 0.2, 6.0)
+    ),
 }
 
 

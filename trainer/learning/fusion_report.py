@@ -55,7 +55,7 @@ def validation_tables(scores: Sequence[FusionScore]) -> str:
                 ]
                 where = {"all": "all slices"}.get(situation, situation)
                 shown = (
-                    f"{marks} mark{'s' if marks > 1 else ''}{', one end' if placement == 'one end' else ''}: {where}"
+                    f"{marks} mark{'s' if marks > 1 else ''}{'' if placement == 'even' else f', {placement}'}: {where}"
                 )
                 rows.append([shown, str(len([s for s in some if s.method == METHODS[0]])), *cells])
         parts.append(f"{title}:\n\n{markdown_table(['marks and slices', 'cases', *METHODS], rows)}")

@@ -13,9 +13,11 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import AXES, Volume, array_axis, read_label_map, read_volume, slice_distance, slice_stack
 
-#: How marks are placed: evenly over the structure, or all in the quarter of it that comes first.
-PLACEMENTS = ("even", "one end")
+#: How marks are placed: evenly over the structure, ever wider apart, or all in the quarter of it that comes first.
+PLACEMENTS = ("even", "uneven", "one end")
 
+# Power of the shares of the structure at which even marks are, for uneven ones.
+_WIDENING = 1.5
 # A label in fewer slices than this leaves nothing to propagate to.
 _FEWEST_SLICES = 3
 # Spacings within this ratio count as equal: volumes resampled to a cube's voxels keep rounding errors.
@@ -142,8 +144,9 @@ def place_marks(present: np.ndarray, count: int, placement: str) -> tuple[int, .
     Args:
         present: Rising numbers of the slices that hold the structure.
         count: How many to mark.
-        placement: "even": the middles of ``count`` equal parts of the structure. "one end": evenly within its first
-            quarter (its first ``count`` slices where the quarter has fewer).
+        placement: "even": the middles of ``count`` equal parts of the structure. "uneven": ever wider apart, the first
+            one close to its beginning. "one end": evenly within its first quarter (its first ``count`` slices where the
+            quarter has fewer).
 
     Returns:
         Rising slice numbers; None where no slice of the structure would be left unmarked.
@@ -152,8 +155,9 @@ def place_marks(present: np.ndarray, count: int, placement: str) -> tuple[int, .
         raise InputError(f"placement {placement!r} is not one of {', '.join(PLACEMENTS)}.")
     if len(present) <= count:
         return None
-    part = present if placement == "even" else present[: max(count, len(present) // 4)]
-    places = (len(part) - 1) * (np.arange(count) + 0.5) / count
+    part = present[: max(count, len(present) // 4)] if placement == "one end" else present
+    shares = (np.arange(count) + 0.5) / count
+    places = (len(part) - 1) * (shares**_WIDENING if placement == "uneven" else shares)
     return tuple(sorted({int(n) for n in part[places.round().astype(int)]}))
 
 

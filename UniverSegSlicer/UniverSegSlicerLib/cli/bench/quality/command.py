@@ -29,7 +29,11 @@ def quality(
     ] = Path("bench-quality"),
     marks: Annotated[str, typer.Option(metavar="1,3,5,10", help="Numbers of marked slices.")] = "1,3,5,10",
     placements: Annotated[
-        str, typer.Option(metavar="even,end", help="Where marks are: evenly spaced, or in the quarter at one end.")
+        str,
+        typer.Option(
+            metavar="even,end",
+            help="Where marks are: even, uneven (ever wider apart), end (in the quarter at one end).",
+        ),
     ] = "even,end",
     methods: Annotated[
         str | None,
@@ -128,7 +132,7 @@ def quality(
 
 
 def _placements(text: str) -> tuple[str, ...]:
-    short = {"even": "even", "end": "one end"}
+    short = {"even": "even", "uneven": "uneven", "end": "one end"}
     names = [part.strip() for part in text.split(",")]
     unknown = [name for name in names if name not in short]
     if unknown:

@@ -19,7 +19,7 @@ class Score:
         dataset, volume: The scan.
         label: The label value.
         name: Its name.
-        placement: "even" or "one end".
+        placement: "even", "uneven" or "one end".
         marks: How many slices were asked to be marked.
         method: What was measured.
         model: The network's name and the first digits of its SHA-256; empty for methods without one.

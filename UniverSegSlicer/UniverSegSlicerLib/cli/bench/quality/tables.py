@@ -13,6 +13,9 @@ from .record import Bin, Extra, Score
 Mean = Callable[[Sequence[Score], Callable[[Score], float]], float]
 
 
+_WHERE = {"even": "evenly spaced", "uneven": "ever wider apart", "one end": "all in the quarter at one end"}
+
+
 def over_cases(scores: Sequence[Score], value: Callable[[Score], float]) -> float:
     """Mean over volumes and labels."""
     return float(np.mean([value(s) for s in scores])) if scores else float("nan")
@@ -60,7 +63,7 @@ def quality_report(
         part = [s for s in scores if s.placement == placement]
         counts = sorted({s.marks for s in part})
         numbers = ", ".join(f"{_number_of_cases(part, n)} with {n} marks" for n in counts)
-        where = "evenly spaced" if placement == "even" else "all in the quarter at one end"
+        where = _WHERE[placement]
         lines += [f"## Marks {where}", "", f"Volumes and labels: {numbers}.", ""]
         lines += ["Dice on the unmarked slices, mean over volumes and labels:", ""]
         lines += method_table(part, over_cases, lambda s: s.dice)
