@@ -196,7 +196,7 @@ BETWEEN = Weights(
 BEYOND = Weights(
     shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.204, constant=-0.585,
     by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
-    approach=-1.164, overrun=-1.533, closing=-6.0, guessed=(0.0, -0.3, -0.35),
+    approach=-1.164, overrun=-1.533, closing=-6.0, open=1.0, away=-0.5, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.390, constant=-0.232,
