@@ -20,6 +20,7 @@ from UniverSegSlicerLib.segmentation.registration import (
     resized,
     warped,
 )
+from UniverSegSlicerLib.segmentation.shapes import end_of_ellipsoid
 
 SIZE = 64
 
@@ -146,11 +147,27 @@ def test_the_expected_end_follows_from_gaps_or_from_the_width() -> None:
         return Ending.expected_beyond(marks(places), marks(places)[-1], step)
 
     spread = beyond([0, 20, 40], 1.0)
-    assert not spread.guessed and spread.expected == pytest.approx(10)
+    assert not spread.guessed and spread.expected == pytest.approx(10 * 2**0.5) and spread.open == 0
     single = beyond([7], 1.0)
     assert single.guessed and single.expected == pytest.approx(15, abs=0.7)
     assert beyond([7], 3.0).expected == pytest.approx(5, abs=0.3)
     assert Ending.before_empty_mark(8).expected == 4 and Ending.before_empty_mark(8).farthest == 8
+
+
+def test_sections_of_an_ellipsoid_tell_where_it_ends() -> None:
+    areas = {n: 100 * (1 - ((n - 50) / 40) ** 2) for n in (20, 35, 50, 65, 80)}
+    assert end_of_ellipsoid(areas, 20) == pytest.approx(10) and end_of_ellipsoid(areas, 80) == pytest.approx(10)
+    assert end_of_ellipsoid({3: 7.0, 5: 6.0}, 3) == np.inf
+
+
+def test_marks_in_the_middle_do_not_hide_the_ends() -> None:
+    """The doubt at the ends of a ball is about the same with further marks inside it."""
+    truth = np.stack([disc(0.6 * max(0.0, 20**2 - (n - 24) ** 2) ** 0.5) for n in range(49)])
+    found = []
+    for places in ([11, 24, 37], [11, 17, 24, 30, 37]):
+        marks = [Mark.of(n, truth[n] * 0.5, truth[n].astype(np.float32)) for n in places]
+        found.append(Ending.expected_beyond(marks, marks[-1], 1.0).expected)
+    assert 3 < found[1] < found[0] < 8 and found[1] > 0.6 * found[0]
 
 
 @pytest.mark.parametrize("trust", [None, Trust(0.9, 2.0)])
@@ -173,11 +190,12 @@ def test_doubt_grows_with_the_distance_and_the_setting(trust: Trust | None) -> N
 
 
 def test_a_structure_that_has_narrowed_on_its_last_mark_ends_nearby() -> None:
-    """Halfway to the expected end nothing changes; beyond it, the doubt grows with the area that is gone."""
+    """Its end is expected sooner, and beyond it the doubt grows with the area that is gone."""
     wide, narrow = (Mark.of(n, textured(disc(r)[None])[0], disc(r).astype(np.float32)) for n, r in ((0, 14), (20, 7)))
     ends = [Ending.expected_beyond([wide, narrow], mark, 1.0) for mark in (wide, narrow)]
     assert not ends[0].guessed and ends[0].closing == 0
-    assert ends[1].closing == pytest.approx(0.75, abs=0.03) and ends[1].expected == ends[0].expected
+    assert ends[1].closing == pytest.approx(0.75, abs=0.03) and ends[1].open == 0
+    assert ends[0].open == ends[1].closing and ends[1].expected < ends[0].expected
     rows = np.array([25, 45])
     images = torch.as_tensor(narrow.image).expand(2, 1, -1, -1)
     evidence = gather(images, [(narrow, torch.zeros(2, 2, 32, 32))], [np.ones(2)])
@@ -185,8 +203,7 @@ def test_a_structure_that_has_narrowed_on_its_last_mark_ends_nearby() -> None:
     before, beyond = (
         fuse(evidence, silent, Place.of(rows, [narrow], end), Trust())[:, 0, 32, 32].numpy() for end in ends
     )
-    assert before[0] == pytest.approx(beyond[0])
-    assert beyond[1] < before[1] - 2
+    assert beyond[0] < before[0] and beyond[1] < before[1] - 2
 
 
 def test_each_end_is_expected_by_its_own_mark(monkeypatch) -> None:
@@ -212,6 +229,19 @@ def test_the_weights_depend_on_what_is_known() -> None:
     beyond = Place.of(rows, [mark], Ending(4.0, False, 16.0))
     kinds = [weights_for(between, Trust()), weights_for(beyond, Trust()), weights_for(beyond, None)]
     assert len({id(kind) for kind in kinds}) == 3
+
+
+def test_the_search_goes_on_while_something_is_found_and_ends_after_that() -> None:
+    """Marks in the first tenth of a long bright rod: it is followed to its far end, and not beyond a gap."""
+    truth = np.stack([disc(16, 48, 48, 96)] * 100)
+    truth[70:] = False
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[0, 2, 4, 6]] = 1 * truth[[0, 2, 4, 6]]
+    image = textured(truth)
+    volume = Volume(image, Geometry((96, 96, 100), (1, 1, 1)))
+    found = propagate(volume, marks, model=_Silent()).labels == 1
+    assert (found[8:68].sum(axis=(1, 2)) > 0.8 * truth[8:68].sum(axis=(1, 2))).all()
+    assert not found[74:].any()
 
 
 class _Silent:

@@ -7,14 +7,14 @@ brings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .evidence import Evidence, Mark
-from .shapes import gap_and_rest, width_of
+from .shapes import end_of_ellipsoid, gap_and_rest, width_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,9 +57,9 @@ class Ending:
     def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
         """Beyond an outermost mark.
 
-        Marks that are spread over a structure show where it is: it ends about half a gap beyond them. Where they span
-        less than a structure of that width would be long, or where there is only one, it may go on for the rest of that
-        length.
+        Marks that are spread over a structure show where it is: it ends about half a gap beyond them. So does the way
+        in which it has narrowed on them; the two have equal say. Where marks span less than a structure of that width
+        would be long, or where there is only one, it may go on for the rest of that length.
 
         Args:
             marks: The filled marks.
@@ -74,7 +74,7 @@ class Ending:
         gap, rest = gap_and_rest(areas, step)
         rest = max(1.0, rest)
         guessed = rest > gap
-        expected = rest if guessed else max(1.0, gap / 2)
+        expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
         farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
         return cls(expected, guessed, farthest, closing, max(0.0, elsewhere - closing), width)
 
@@ -82,6 +82,16 @@ class Ending:
     def before_empty_mark(cls, gap: int) -> Ending:
         """Between a filled mark and an empty one, ``gap`` slices apart: half-way, if nothing else is known."""
         return cls(max(1.0, gap / 2), False, float(gap))
+
+
+def _spread_and_narrowing(half_gap: float, areas: Mapping[int, float], outermost: int) -> float:
+    """Slices from an outermost mark to the end: the geometric mean of half a gap and of where an ellipsoid would end.
+
+    Marks in the middle make gaps shorter and say nothing about the end; an ellipsoid's sections say more, but few
+    structures are one, so they may at most double or halve the first estimate.
+    """
+    half_gap = max(1.0, half_gap)
+    return max(1.0, half_gap * float(np.sqrt(np.clip(end_of_ellipsoid(areas, outermost) / half_gap, 0.5, 2.0))))
 
 
 @dataclass(frozen=True, eq=False)

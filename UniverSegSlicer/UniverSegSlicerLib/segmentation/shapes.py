@@ -92,6 +92,19 @@ def gap_and_rest(areas: Mapping[int, float], step: float) -> tuple[float, float]
     return gap, _LENGTH * width_of(max(areas.values())) / step - span
 
 
+def end_of_ellipsoid(areas: Mapping[int, float], outermost: int) -> float:
+    """Slices from a mark to the pole of an ellipsoid that is widest on the widest mark; infinite if that is this mark.
+
+    Args:
+        areas: Slice number to the marked area.
+        outermost: The first or the last of these slices.
+    """
+    widest = max(areas, key=lambda n: areas[n])
+    # The sections of an ellipsoid shrink with the square of the way from its middle to the pole.
+    share = float(np.sqrt(1 - areas[outermost] / areas[widest]))
+    return np.inf if share == 0 else abs(widest - outermost) * (1 / share - 1)
+
+
 def width_of(area: float) -> float:
     """Diameter of the circle of an area."""
     return 2 * float(np.sqrt(area / np.pi))
