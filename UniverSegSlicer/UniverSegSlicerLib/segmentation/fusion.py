@@ -117,7 +117,8 @@ class Place:
         """The place of slices ``rows`` (N,) among the one or two filled marks next to them."""
         distance = np.abs(rows[None] - np.array([mark.index for mark in marks])[:, None]).min(axis=0).astype(float)
         if ending is None:
-            return cls(distance, *np.zeros((3, len(rows))), None)
+            none = np.zeros(len(rows))
+            return cls(distance, none, none, none, None)
         beyond = distance / ending.expected
         closed = np.sqrt(np.maximum(0.0, 1 - np.minimum(beyond, 1) ** 2)) - np.maximum(beyond, 1)
         return cls(distance, beyond, marks[0].depth * closed, distance / ending.width, ending)
