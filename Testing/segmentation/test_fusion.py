@@ -23,9 +23,9 @@ from UniverSegSlicerLib.segmentation.fusion import (
 DISTANCE = np.array([1.0, 3.0, 7.0])
 PLACES = {
     "between": Place(DISTANCE, *np.zeros((3, 3)), None),
-    "beyond": Place(DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, 0.3, 0.2, 9.0)),
+    "beyond": Place(DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, 0.3, 0.4, 0.2, 9.0)),
     "beyond, a guess": Place(
-        DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 0.2, 6.0)
+        DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 1.0, 0.2, 6.0)
     ),
 }
 
@@ -47,7 +47,7 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
             part[n, 0].numpy() for part in (evidence.shape, evidence.votes, evidence.brightness, network)
         )
         within = shape > 0
-        shape, bright, heard = np.clip(shape, -8, 8), np.clip(bright, -4, 4), np.clip(heard, -8, 8)
+        shape, bright, heard = np.clip(shape, -8, 8), np.clip(bright, -4, 4), np.clip(heard, -4, 4)
         total = (w.shape + more * w.by_shape[0] + w.fading_shape / (1 + 0.15 * distance)) * shape
         total += (w.votes + more * w.by_shape[1]) * votes
         total += (w.brightness + more * w.by_shape[2] + sharper * w.by_contrast) * bright
@@ -63,7 +63,8 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
         told = (w.approach, overrun, w.constant)
         approach, overrun, constant = w.guessed if place.ending.guessed else told
         doubt = w.cap * max(place.cap[n], -12)
-        doubt += approach * min(place.beyond[n], 1) + overrun * min(2, max(0, place.beyond[n] - 1))
+        over, crowded = max(0, place.beyond[n] - 1), place.ending.crowded
+        doubt += approach * min(place.beyond[n], 1) + overrun * (crowded * min(2, over) + (1 - crowded) * over)
         doubt += w.away * place.away[n]
         slices.append((total + constant + ending * doubt) / w.temperature)
     return np.stack(slices)[:, None]

@@ -147,7 +147,7 @@ def test_the_expected_end_follows_from_gaps_or_from_the_width() -> None:
         return Ending.expected_beyond(marks(places), marks(places)[-1], step)
 
     spread = beyond([0, 20, 40], 1.0)
-    assert not spread.guessed and spread.expected == pytest.approx(10 * 2**0.5) and spread.open == 0
+    assert not spread.guessed and spread.expected == pytest.approx(10) and spread.crowded == 0
     single = beyond([7], 1.0)
     assert single.guessed and single.expected == pytest.approx(15, abs=0.7)
     assert beyond([7], 3.0).expected == pytest.approx(5, abs=0.3)
@@ -195,7 +195,7 @@ def test_a_structure_that_has_narrowed_on_its_last_mark_ends_nearby() -> None:
     ends = [Ending.expected_beyond([wide, narrow], mark, 1.0) for mark in (wide, narrow)]
     assert not ends[0].guessed and ends[0].closing == 0
     assert ends[1].closing == pytest.approx(0.75, abs=0.03) and ends[1].open == 0
-    assert ends[0].open == ends[1].closing and ends[1].expected < ends[0].expected
+    assert ends[0].open == ends[0].crowded * ends[1].closing and ends[1].expected < ends[0].expected
     rows = np.array([25, 45])
     images = torch.as_tensor(narrow.image).expand(2, 1, -1, -1)
     evidence = gather(images, [(narrow, torch.zeros(2, 2, 32, 32))], [np.ones(2)])

@@ -27,7 +27,7 @@ from UniverSegSlicerLib.segmentation.predictor import Meter
 from UniverSegSlicerLib.writing import replacing
 
 #: Where slices are marked, and how many.
-PLACED = (("even", 1), ("even", 3), ("even", 5), ("uneven", 4), ("one end", 4))
+PLACED = (("even", 1), ("even", 3), ("even", 5), ("even", 10), ("uneven", 4), ("one end", 4), ("one end", 10))
 #: The situations, in the order of their numbers, with the present weights.
 SITUATIONS: dict[str, Weights] = {"between": BETWEEN, "beyond": BEYOND, "around one": AROUND_ONE}
 

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 # Around a single mark, so many times the expected length is looked at.
 _FARTHEST_GUESSED = 2.0
-# The doubt beyond the expected end stops growing after so many times the way to it.
+# Where marks are crowded, the doubt beyond the expected end stops growing after so many times the way to it.
 _FULL_DOUBT = 2.0
+# Gaps, in widths of the structure, from which up marks are not crowded at all, and from which down they are in full.
+_ROOMY, _CROWDED = 0.8, 0.3
+# An ellipsoid that would go on for so many half gaps is none.
+_HARDLY_NARROWED = 4.0
 # Evidence is bounded to these values: pixels of distance, and log-odds.
-_DEEPEST, _BRIGHTEST, _LOUDEST = 8.0, 4.0, 8.0
+_DEEPEST, _BRIGHTEST, _LOUDEST = 8.0, 4.0, 4.0
 _LEAST_CAP = -12.0
 # Shapes lose their weight with the number of slices to the next mark.
 _FADING = 0.15
@@ -41,8 +45,9 @@ class Ending:
         guessed: Whether that follows from the structure's width, because the marks say nothing about its length.
         farthest: Slices beyond which nothing is looked for.
         closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
-        open: How much less of it is gone there than on the outermost mark of the other side, 0 to 1: marks that begin
-            at one end of a structure leave it open at the other.
+        crowded: Whether marks are so close to one another that their gaps say little about the end, 0 to 1.
+        open: How much less of the area is gone there than on the outermost mark of the other side, 0 to 1, in
+            proportion to ``crowded``: marks that begin at one end of a structure leave it open at the other.
         width: Of the structure, in slices; infinite where it does not matter.
     """
 
@@ -50,6 +55,7 @@ class Ending:
     guessed: bool
     farthest: float
     closing: float = 0.0
+    crowded: float = 0.0
     open: float = 0.0
     width: float = np.inf
 
@@ -76,7 +82,8 @@ class Ending:
         guessed = rest > gap
         expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
         farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
-        return cls(expected, guessed, farthest, closing, max(0.0, elsewhere - closing), width)
+        crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
+        return cls(expected, guessed, farthest, closing, crowded, crowded * max(0.0, elsewhere - closing), width)
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
@@ -88,10 +95,12 @@ def _spread_and_narrowing(half_gap: float, areas: Mapping[int, float], outermost
     """Slices from an outermost mark to the end: the geometric mean of half a gap and of where an ellipsoid would end.
 
     Marks in the middle make gaps shorter and say nothing about the end; an ellipsoid's sections say more, but few
-    structures are one, so they may at most double or halve the first estimate.
+    structures are one, so they may at most double or halve the first estimate, and one that has hardly narrowed says
+    nothing.
     """
     half_gap = max(1.0, half_gap)
-    return max(1.0, half_gap * float(np.sqrt(np.clip(end_of_ellipsoid(areas, outermost) / half_gap, 0.5, 2.0))))
+    ratio = end_of_ellipsoid(areas, outermost) / half_gap
+    return half_gap if ratio > _HARDLY_NARROWED else max(1.0, half_gap * float(np.sqrt(np.clip(ratio, 0.5, 2.0))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +166,8 @@ class Weights:
         by_contrast: Change of the brightness's weight per unit of contrast above the usual.
         in_slice: Per mean brightness, votes and network's probability of a slice within the brought shape.
         cap: Per pixel that a closing structure has shrunk.
-        approach, overrun: Per share of the way to the expected end, and per share beyond it up to two.
+        approach, overrun: Per share of the way to the expected end, and per share beyond it (up to two where marks are
+            crowded).
         closing: Change of the overrun per share of the area that is gone on the mark: a structure that has narrowed
             there ends nearby.
         open: Change of the overrun per unit of :attr:`Ending.open`: a structure that is at its widest there may go on.
@@ -201,16 +211,16 @@ class Weights:
 
 
 BETWEEN = Weights(
-    shape=0.297, fading_shape=0.068, votes=1.411, brightness=0.797, network=0.463, constant=0.509,
+    shape=0.297, fading_shape=0.068, votes=1.411, brightness=0.797, network=0.3, constant=0.509,
     by_shape=(0.723, -0.457, -0.697, -0.535), by_contrast=0.199,
 )  # fmt: skip
 BEYOND = Weights(
-    shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.204, constant=-0.585,
+    shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.133, constant=-0.585,
     by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
-    approach=-1.164, overrun=-1.533, closing=-6.0, open=1.0, away=-0.5, guessed=(0.0, -0.3, -0.35),
+    approach=-1.164, overrun=-1.533, closing=-6.0, open=0.5, away=-0.5, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
-    shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.390, constant=-0.232,
+    shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.2, constant=-0.232,
     in_slice=(0.572, 0.180, 0.165), cap=0.163, guessed=(-0.708, -0.708, -0.232), temperature=2.25,
 )  # fmt: skip
 
@@ -264,7 +274,9 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
     if place.ending is not None:
         guess = one * place.ending.guessed
         cap = ending * np.maximum(place.cap, _LEAST_CAP)
-        approach, overrun = ending * np.minimum(place.beyond, 1), ending * np.clip(place.beyond - 1, 0.0, _FULL_DOUBT)
+        approach, over = ending * np.minimum(place.beyond, 1), np.maximum(0.0, place.beyond - 1)
+        bounded = np.minimum(over, _FULL_DOUBT)
+        overrun = ending * (over + place.ending.crowded * (bounded - over))
         closing, unsaid = place.ending.closing * overrun, place.ending.open * overrun
         far = ending * place.away
     told = 1 - guess
