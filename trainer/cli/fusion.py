@@ -32,10 +32,10 @@ def fusion(
 ) -> None:
     """Fit the weights of shape, votes, brightness and network in the default strategy to a model.
 
-    1, 3 and 5 evenly marked slices and 4 at one end of each label; what the strategy weighs on unmarked slices is kept
-    below --output/evidence, one folder for each model and number of slices, so another fit takes no new evidence
-    (delete the folder after changes of the strategy itself). weights.json, validation.csv and fusion.md are written;
-    the lines at the end go into segmentation/fusion.py by hand.
+    1, 3, 5 and 10 evenly marked slices, 4 ever wider apart, 4 and 10 at one end of each label; what the strategy weighs
+    on unmarked slices is kept below --output/evidence, one folder for each model and number of slices, so another fit
+    takes no new evidence (delete the folder after changes of the strategy itself). weights.json, validation.csv and
+    fusion.md are written; the lines at the end go into segmentation/fusion.py by hand.
 
     Example: universeg-trainer fusion --data scans --output fusion --volumes 2 --labels-per-volume 2
     """
