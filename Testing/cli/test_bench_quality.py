@@ -100,7 +100,7 @@ def test_wrong_questions_are_answered_in_a_sentence(command, scans: Path, tmp_pa
         (["--data", scans, "--marks", "0"], "at least 1"),
         (["--data", scans, "--methods", "magic"], "there is no method 'magic'"),
         (["--data", scans, "--methods", "default:speed=3"], "is not a setting"),
-        (["--data", scans, "--placements", "middle"], "is not one of even, end"),
+        (["--data", scans, "--placements", "middle"], "is not one of even, uneven, end"),
         (["--data", scans, "--datasets", "third"], "none of these data sets"),
     ):
         done = command("bench", "quality", "-o", tmp_path / "out", *arguments)

@@ -26,7 +26,7 @@ def made(temperature: float = 0.0, cases: int = 4, slices: int = 6) -> Sample:
     found = []
     for number in range(cases):
         maps = rng.normal(0, 2, (slices, 4, SIDE, SIDE)).astype(np.float16)
-        factors = np.zeros((slices, 21), np.float32)
+        factors = np.zeros((slices, 23), np.float32)
         factors[:, :6] = 1
         factors[:, 1] = 1 / (1 + 0.15 * np.arange(1, slices + 1))
         factors[:, [6, 7, 8, 9]] = rng.uniform(-0.3, 0.3)
@@ -49,7 +49,7 @@ def mean_dice(sample: Sample, numbers: torch.Tensor) -> float:
 
 def test_known_weights_are_found_from_bad_ones() -> None:
     sample = made()
-    bad = torch.zeros(3, 21)
+    bad = torch.zeros(3, 23)
     bad[:, 0], bad[:, 5] = 1.0, 1.0
     found = fit(sample, FitSettings(penalty=0), start=bad)
     assert mean_dice(sample, bad) < 0.75 and mean_dice(sample, found) > 0.97
@@ -125,7 +125,7 @@ def test_from_scans_to_weights_and_again_without_new_evidence(
     said = capsys.readouterr().out
     assert "BEYOND = Weights(" in said and "| 4 marks, one end: all slices | 2 |" in said
     result = json.loads((out / "weights.json").read_text(encoding="utf-8"))
-    assert result["data_sets"] == ["first", "second"] and result["cases"] == 8
+    assert result["data_sets"] == ["first", "second"] and result["cases"] == 10
     assert set(result["weights"]) == set(SITUATIONS)
     assert set(result["weights"]["beyond"]) == set(vars(BETWEEN))
     header, *rows = (out / "validation.csv").read_text(encoding="utf-8").splitlines()
