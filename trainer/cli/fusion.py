@@ -39,11 +39,10 @@ def fusion(
 
     Example: universeg-trainer fusion --data scans --output fusion --volumes 2 --labels-per-volume 2
     """
-    import hashlib
-
     from trainer.learning.fusion_evidence import gather_all
     from trainer.learning.fusion_fit import FitSettings, Sample, fitted_weights, leave_one_out
     from trainer.learning.fusion_report import write_fusion
+    from trainer.megamedical.store.files import sha256
     from UniverSegSlicerLib.network import load_model
     from UniverSegSlicerLib.network.weights.store import locate_model
 
@@ -57,7 +56,7 @@ def fusion(
         torch.set_num_threads(threads)
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     path = locate_model(model)
-    identity = hashlib.sha256(path.read_bytes()).hexdigest()
+    identity = sha256(path)
     loaded = load_model(model, device)
     folder = output / "evidence" / f"{path.stem}-{identity[:8]}-{slices}"
     with progress_bar() as progress:

@@ -16,12 +16,11 @@ def make_optimizers(network: nn.Module, settings: OptimizerSettings) -> dict[str
     Adam, since an orthogonal matrix of one row says nothing.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    kernels = {id(parameter) for parameter in trained if parameter.ndim > 1 and len(parameter) > 1}
-    if settings.kind == "adamw" or not kernels:
+    if settings.kind == "adamw":
         return {"adamw": torch.optim.AdamW(trained, lr=0.0, weight_decay=settings.weight_decay)}
-    rest = [parameter for parameter in trained if id(parameter) not in kernels]
-    matrices = [parameter for parameter in trained if id(parameter) in kernels]
+    kernels = [parameter for parameter in trained if parameter.ndim > 1 and len(parameter) > 1]
+    rest = [parameter for parameter in trained if parameter.ndim < 2 or len(parameter) == 1]
     return {
         "adamw": torch.optim.AdamW(rest, lr=0.0, weight_decay=settings.weight_decay),
-        "muon": Muon(matrices, lr=0.0, weight_decay=settings.weight_decay),
+        "muon": Muon(kernels, lr=0.0, weight_decay=settings.weight_decay),
     }

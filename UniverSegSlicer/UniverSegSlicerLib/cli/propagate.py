@@ -124,7 +124,7 @@ def propagate(
         int,
         typer.Option(
             metavar="1|3",
-            help="3 averages over all axes, for small structures in nearly cubic voxels; 2 to 3 times as slow.",
+            help="3 averages over all axes, for small structures in nearly cubic voxels; 2 to 4 times as slow.",
         ),
     ] = 1,
     confidence: Annotated[

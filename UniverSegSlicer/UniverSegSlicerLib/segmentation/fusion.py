@@ -254,6 +254,13 @@ class Terms:
         result = torch.einsum("nk,nkrc->nrc", coefficients[:, :-1], self.maps)
         return (result + coefficients[:, -1, None, None])[:, None]
 
+    def answer(self, weights: Weights) -> Tensor:
+        """Logits (N, 1, S, S) with the weights of one situation."""
+        import torch
+
+        numbers = torch.tensor(weights.numbers(), dtype=self.factors.dtype, device=self.factors.device)
+        return self.weighted(numbers) / weights.temperature
+
 
 # The map in Terms, or 4 for the constant, that each of the numbers of Weights belongs to; and which are "in_slice".
 _OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, *[4] * 12)
@@ -303,9 +310,4 @@ def fuse(evidence: Evidence, network: Tensor, place: Place, trust: Trust | None,
         trust: In the marks; None where only one is filled.
         ending: Factor of what the place says about the structure's end; 0 leaves it to the image.
     """
-    import torch
-
-    weights = weights_for(place, trust)
-    terms = terms_of(evidence, network, place, trust, ending)
-    numbers = torch.tensor(weights.numbers(), dtype=terms.factors.dtype, device=terms.factors.device)
-    return terms.weighted(numbers) / weights.temperature
+    return terms_of(evidence, network, place, trust, ending).answer(weights_for(place, trust))

@@ -12,9 +12,10 @@ import numpy as np
 from ..imaging import OUTSIDE_LOGIT, SliceFrame
 from .choice import Draw, draw_support
 from .evidence import Mark, contrast, gather
-from .fusion import Ending, Place, Terms, Trust, Weights, fuse, terms_of, weights_for
+from .fusion import Ending, Place, Terms, Trust, Weights, terms_of, weights_for
 from .predictor import PRIOR_CHANNELS, planes
 from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
+from .shapes import width_of
 from .strategies import LabelLogits, LabelTask
 
 if TYPE_CHECKING:
@@ -49,11 +50,6 @@ class Span:
     rows: np.ndarray
     ending: Ending | None
 
-    @property
-    def closed(self) -> bool:
-        """Whether there is a filled mark on both sides."""
-        return self.left is not None and self.right is not None
-
 
 def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     """Bring the marked shapes to every slice by registration, and weigh them with patches, brightness and network.
@@ -72,19 +68,21 @@ def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     result = LabelLogits.background(task)
     network = _Network(task)
     spans = _spans(task)
-    fields = {number: _Fields.of(task, span) for number, span in enumerate(spans) if span.closed}
-    pairs = [(spans[n].left, spans[n].right, field) for n, field in fields.items()]
-    trust = Trust.of(
-        [f.agreement(left, right) for left, right, f in pairs if left and right],
-        [contrast(a, b) for left, right, _ in pairs if left and right for a, b in ((left, right), (right, left))],
-    )
+    fields: dict[int, _Fields] = {}
+    agreements, contrasts = [], []
+    for number, span in enumerate(spans):
+        if span.left and span.right:
+            fields[number] = _Fields.of(task, span)
+            agreements.append(fields[number].agreement(span.left, span.right))
+            contrasts += [contrast(span.left, span.right), contrast(span.right, span.left)]
+    trust = Trust.of(agreements, contrasts)
     known = None if sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1 else trust
     looked_at = 0
     for number, span in enumerate(spans):
         for part, field in _parts(task, span, fields.get(number)):
             found = _predict(task, result, network, field, part, known, watch)
             looked_at += len(part.rows)
-            if not (found or span.closed or watch):
+            if not (found or number in fields or watch):
                 break
     task.meter.advance((len(task.wanted) - looked_at) * task.settings.passes_of("guided"), task.name)
     return result
@@ -104,7 +102,7 @@ def smoothing_share(task: LabelTask) -> float:
     a width of ``_SMOOTHED_WIDTH`` slices on (of the circle of the largest marked area), below that in proportion.
     """
     area = max((float((mask >= 0.5).sum()) for mask in task.marks.values()), default=0.0)
-    return min(1.0, 2 * float(np.sqrt(area / np.pi)) / task.step / _SMOOTHED_WIDTH)
+    return min(1.0, width_of(area) / task.step / _SMOOTHED_WIDTH)
 
 
 def _spans(task: LabelTask) -> list[Span]:
@@ -246,13 +244,15 @@ def _predict(
     near = np.stack([1.0 / np.abs(rows - mark.index) for _, mark in marks])
     evidence = gather(images, [(mark, fields.to(side, rows)) for side, mark in marks], near / near.sum(axis=0))
     place = Place.of(rows, [mark for _, mark in marks], span.ending)
+    weights = weights_for(place, trust)
     prior = torch.sigmoid(2 * evidence.shape)
     for _ in range(task.settings.passes_of("guided")):
         logits, spread = network(rows, prior[:, 0].cpu().numpy())
         heard = torch.as_tensor(logits, device=images.device)[:, None]
+        terms = terms_of(evidence, heard, place, trust, task.settings.ending)
         if watch is not None:
-            watch(rows, terms_of(evidence, heard, place, trust, task.settings.ending), weights_for(place, trust))
-        fused = fuse(evidence, heard, place, trust, task.settings.ending)
+            watch(rows, terms, weights)
+        fused = terms.answer(weights)
         prior = torch.sigmoid(fused)
     answer = _within(task, fused[:, 0].cpu().numpy())
     result.put(rows, answer, spread)

@@ -132,7 +132,7 @@ def quality(
 
 
 def _placements(text: str) -> tuple[str, ...]:
-    short = {"even": "even", "uneven": "uneven", "end": "one end"}
+    short = {place.split()[-1]: place for place in PLACEMENTS}
     names = [part.strip() for part in text.split(",")]
     unknown = [name for name in names if name not in short]
     if unknown:
