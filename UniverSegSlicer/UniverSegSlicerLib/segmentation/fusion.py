@@ -220,8 +220,8 @@ BEYOND = Weights(
     approach=-1.164, overrun=-1.533, closing=-6.0, open=0.5, away=-0.5, guessed=(0.0, -0.3, -0.35),
 )  # fmt: skip
 AROUND_ONE = Weights(
-    shape=0.121, fading_shape=-0.052, votes=0.524, brightness=1.268, network=0.2, constant=-0.232,
-    in_slice=(0.572, 0.180, 0.165), cap=0.163, guessed=(-0.708, -0.708, -0.232), temperature=2.25,
+    shape=0.164, fading_shape=0.054, votes=0.586, brightness=1.218, network=0.321, constant=-0.232,
+    in_slice=(0.365, -0.047, -0.095), cap=0.155, away=0.084, guessed=(-0.698, -0.459, -0.369), temperature=1.977,
 )  # fmt: skip
 
 
