@@ -158,7 +158,9 @@ class ClickSession:
             closer = self._frame(self._region(clicks, logits > 0), clicks)
             if closer.side_mm <= _CLOSER * frame.side_mm:
                 logits = look(closer, probability(logits))
-        return ClickResult(logits > 0, probability(logits), time.perf_counter() - begin)
+        chance = probability(logits)
+        # The mask is that of the probability, in which a logit next to nothing is rounded to one half.
+        return ClickResult(chance > 0.5, chance, time.perf_counter() - begin)
 
     def _stack(self, frame: SliceFrame) -> SupportStack:
         if frame not in self._stacks:
