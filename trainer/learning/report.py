@@ -61,6 +61,7 @@ def plot_lines(path: Path, lines: Mapping[str, Sequence[Point]], x: str, y: str,
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.3)
-    axes.legend()
+    # Below the axes, where it covers no line.
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
