@@ -138,15 +138,15 @@ class _Hope:
         self._marks = {int(n): bool(filled) for n, filled in outlook.marks.items()}
         self._present = np.array(outlook.present, float)
         count = len(self._present)
-        way, trust = np.zeros(count), np.ones(count)
+        way, times = np.zeros(count), np.ones(count)
         for stretch in _stretches(self._marks, count):
             way[stretch.rows] = stretch.way
             if stretch.closed:
                 self._present[stretch.rows] = 1.0
             elif stretch.before or stretch.behind:
-                trust[stretch.rows] = _OPEN
+                times[stretch.rows] = _OPEN
         # Roots one by one: the product of two large numbers of pixels may be too large for a float.
-        self._error = np.sqrt(outlook.wrong) * np.sqrt(outlook.area) * way * self._present**2 * trust
+        self._error = np.sqrt(outlook.wrong) * np.sqrt(outlook.area) * way * self._present**2 * times
 
     def gain(self) -> np.ndarray:
         """(N,) how much error a mark on each slice would take from the others, in about pixels."""
@@ -204,6 +204,7 @@ class _Stretch:
             return to_low * to_high / (to_low + to_high)
         if self.before or self.behind:
             return (to_low if self.before else to_high).astype(float)
+        # No mark says that the structure is there, so a long way must not make these outweigh the others.
         return np.full(len(to_low), float(len(to_low)) ** 0.5)
 
     def left(self, marks: np.ndarray, filled: np.ndarray, present: np.ndarray) -> np.ndarray:
