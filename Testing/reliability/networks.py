@@ -10,7 +10,8 @@ from UniverSegSlicerLib.network import Architecture, InContextModel, UniverSeg
 
 #: What the network answers: noise, or one logit everywhere, whatever it is shown.
 ANSWERS = ("noise", "yes", "no")
-_LOGITS = {"yes": 6.0, "no": -6.0}
+# "hardly" is for one test: its logit is positive, its probability in single precision one half.
+_LOGITS = {"yes": 6.0, "no": -6.0, "hardly": 1e-9}
 
 
 @lru_cache
@@ -18,7 +19,7 @@ def tiny_network(answer: str = "noise", query_channels: int = 4, resolution: int
     """A seeded network of two blocks on the CPU.
 
     Args:
-        answer: One of :data:`ANSWERS`.
+        answer: One of :data:`ANSWERS`, or "hardly".
         query_channels: 1 (image only, as the published network) to 4.
         resolution: Side of its squares in pixels, a multiple of 2.
     """

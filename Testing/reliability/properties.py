@@ -40,6 +40,7 @@ from . import strategies as some
 from .networks import ANSWERS, tiny_network
 
 SECONDS = 60  # of the processor, for one example; they take some tenths of one
+_CHANNELS = (4, 4, 4, 3, 1)  # of the networks that are drawn
 _WAITING = 10  # times as long on the clock, on a machine that does other work beside it
 
 
@@ -105,7 +106,7 @@ def click(data: st.DataObject) -> str:
     priors = (None, np.full(shape, 0.0), np.full(shape, 0.3), np.ones(shape), np.eye(*shape, dtype=bool))
     wrong = (np.full(shape, 1.5), np.full(shape, np.nan), np.zeros((rows + 1, cols)))
     # A network with one plane reads no clicks and refuses them; that is one way among many to be refused.
-    channels = (4, 4, 4, 3, 1) if careless else (4, 4, 4, 3)
+    channels = _CHANNELS if careless else _CHANNELS[:-1]
     result = click_segment(
         image,
         include=data.draw(some.points(rows, cols, careless), "include"),
@@ -194,7 +195,7 @@ def _volume(data: st.DataObject, careless: bool) -> Volume:
     return Volume(array, Geometry(shape[::-1], spacing, origin, direction))
 
 
-def _model(data: st.DataObject, channels: tuple[int, ...] = (4, 4, 4, 3, 1)) -> Any:
+def _model(data: st.DataObject, channels: tuple[int, ...] = _CHANNELS) -> Any:
     return tiny_network(data.draw(st.sampled_from(ANSWERS), "answer"), data.draw(st.sampled_from(channels), "Q"))
 
 

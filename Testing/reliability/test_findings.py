@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume, read_volume, write_label_map
 from UniverSegSlicerLib.imaging.dicom_elements import check_elements
 from UniverSegSlicerLib.imaging.files import check_grid
-from UniverSegSlicerLib.network import Architecture, InContextModel, UniverSeg
 from UniverSegSlicerLib.segmentation import STRATEGIES, PropagationSettings, SupportSet, click_segment, propagate
 
 from .networks import tiny_network
@@ -235,11 +233,6 @@ def test_headers_that_made_itk_end_the_process(tmp_path: Path, ending: str, old:
 
 
 def test_a_click_that_hardly_says_yes_has_the_mask_of_its_probability() -> None:
-    network = UniverSeg(Architecture(4, (4, 4), resolution=16))
-    weight, bias = list(network.parameters())[-2:]
-    torch.nn.init.zeros_(weight)
-    torch.nn.init.constant_(bias, 1e-9)
-    model = InContextModel(network, name="hardly", device=torch.device("cpu"), precision="fp32")
-    result = click_segment(np.eye(5), include=[(1, 1)], model=model)
+    result = click_segment(np.eye(5), include=[(1, 1)], model=tiny_network("hardly"))
     assert (result.probability == 0.5).any()
     np.testing.assert_array_equal(result.mask, result.probability > 0.5)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The surest pixel of a slice says that the structure is there with its probability to this power: it is the most
 # extreme one of many. (Of the slices beyond the marks whose surest pixel had 0.85, half held the structure.)
 _CAUTION = 5
-# Beyond the outermost filled marks, the expected error counts so many times. Of what 96 marks there and 115 between two
+# Beyond the outermost filled marks, the way to them counts so many times. Of what 96 marks there and 115 between two
 # were expected to take from others, twice as large a share came true there on vertebrae (more on micro-CT and
 # hippocampi; less on cords, a prostate and organs in MR, where it mattered little).
 _OPEN = 2.0
@@ -138,15 +138,13 @@ class _Hope:
         self._marks = {int(n): bool(filled) for n, filled in outlook.marks.items()}
         self._present = np.array(outlook.present, float)
         count = len(self._present)
-        way, times = np.zeros(count), np.ones(count)
+        way = np.zeros(count)
         for stretch in _stretches(self._marks, count):
-            way[stretch.rows] = stretch.way
             if stretch.closed:
                 self._present[stretch.rows] = 1.0
-            elif stretch.before or stretch.behind:
-                times[stretch.rows] = _OPEN
+            way[stretch.rows] = stretch.way
         # Roots one by one: the product of two large numbers of pixels may be too large for a float.
-        self._error = np.sqrt(outlook.wrong) * np.sqrt(outlook.area) * way * self._present**2 * times
+        self._error = np.sqrt(outlook.wrong) * np.sqrt(outlook.area) * way * self._present**2
 
     def gain(self) -> np.ndarray:
         """(N,) how much error a mark on each slice would take from the others, in about pixels."""
@@ -198,12 +196,15 @@ class _Stretch:
 
     @property
     def way(self) -> np.ndarray:
-        """(n,) slices to filled marks: the parallel sum to two, the distance to one, without any the root of all."""
+        """(n,) with what the error goes, in slices.
+
+        The parallel sum of the ways to two filled marks, ``_OPEN`` times the way to one, the root of all without any.
+        """
         to_low, to_high = self.rows - self.low, self.high - self.rows
         if self.closed:
             return to_low * to_high / (to_low + to_high)
         if self.before or self.behind:
-            return (to_low if self.before else to_high).astype(float)
+            return _OPEN * (to_low if self.before else to_high)
         # No mark says that the structure is there, so a long way must not make these outweigh the others.
         return np.full(len(to_low), float(len(to_low)) ** 0.5)
 
