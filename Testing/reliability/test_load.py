@@ -56,16 +56,19 @@ def test_a_hundred_fast_clicks_are_answered_by_the_last(tmp_path: Path, tiny_mod
         case.wait()
         engine = case.logic._clicks._mode.engine
         computed: list[int] = []
-        plain, given = engine.answer, threading.Event()
+        plain, begun, given = engine.answer, threading.Event(), threading.Event()
 
         def answer(state: Any, prior: Any, token: Any) -> Any:
             computed.append(len(state.include) + len(state.exclude))
+            begun.set()
             assert given.wait(120)  # the first answer takes as long as all the clicks
             return plain(state, prior, token)
 
         engine.answer = answer
         for number in range(100):
             assert case.logic.click(case.ras(number % SHAPE[2], number % SHAPE[1], 4), number % 3 > 0)
+            # The worker may not have woken before the hundredth click, and would then answer that one alone.
+            assert number or begun.wait(120)
         given.set()
         case.wait()
         # Those that waited meanwhile are dropped unseen; there is no queue of stale work.
