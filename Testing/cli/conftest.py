@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from UniverSegSlicerLib.cli.running import run
-from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry, Volume
 
 #: Turned by 20 degrees about S, and flipped along J: no special case for anybody.
 OBLIQUE = (0.9396926, 0.3420201, 0.0, 0.3420201, -0.9396926, 0.0, 0.0, 0.0, 1.0)

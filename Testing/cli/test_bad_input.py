@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from UniverSegSlicerLib.imaging import Geometry, write_label_map, write_volume
+from UniverSegSlicerLib.files import write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 from UniverSegSlicerLib.imaging.geometry import Volume
 
 from .conftest import Command, Scan

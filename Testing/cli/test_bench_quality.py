@@ -25,8 +25,9 @@ from UniverSegSlicerLib.cli.bench.quality.tables import (
 )
 from UniverSegSlicerLib.cli.bench.scores import dice
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
-from UniverSegSlicerLib.segmentation.labelled_scans import LabelledVolume, MarkedCase, Scan, find_scans, place_marks
+from UniverSegSlicerLib.files import write_label_map, write_volume
+from UniverSegSlicerLib.files.labelled_scans import LabelledVolume, MarkedCase, Scan, find_scans, place_marks
+from UniverSegSlicerLib.imaging import Geometry, Volume
 
 KEY = ("set", "volume", 1, "even", 3, "model")
 

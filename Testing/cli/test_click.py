@@ -9,7 +9,7 @@ import pytest
 
 from UniverSegSlicerLib.cli.options import parse_point
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging import read_label_map, read_volume
+from UniverSegSlicerLib.files import read_label_map, read_volume
 
 from .conftest import Command, Scan
 from .test_bad_input import assert_refused

@@ -15,7 +15,8 @@ from UniverSegSlicerLib.cli import demo, demo_data
 from UniverSegSlicerLib.cli.bench.scores import dice_of_labels
 from UniverSegSlicerLib.cli.demo_data import NAMES, VENTRICLES, DemoData, load_demo_data, spread_marks
 from UniverSegSlicerLib.errors import DependencyError
-from UniverSegSlicerLib.imaging import Geometry, Volume, read_label_map, slice_stack
+from UniverSegSlicerLib.files import read_label_map
+from UniverSegSlicerLib.imaging import Geometry, Volume, slice_stack
 
 from .conftest import Command
 from .test_bad_input import assert_refused

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from UniverSegSlicerLib.imaging import read_label_map, read_volume, write_volume
+from UniverSegSlicerLib.files import read_label_map, read_volume, write_volume
 
 from .conftest import Command, Scan
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from UniverSegSlicerLib.imaging.pictures import write_array, write_picture
+from UniverSegSlicerLib.files.pictures import write_array, write_picture
 
 from .conftest import Command
 from .test_bad_input import assert_refused

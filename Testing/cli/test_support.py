@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from UniverSegSlicerLib.files.pictures import read_label_picture, read_picture
 from UniverSegSlicerLib.imaging import IntensityWindow
-from UniverSegSlicerLib.imaging.pictures import read_label_picture, read_picture
 from UniverSegSlicerLib.segmentation import SupportSet
 
 from .conftest import Command, Scan

@@ -62,7 +62,8 @@ def test_a_full_disk_leaves_no_half_volume(tmp_path: Path, ending: str) -> None:
 import resource, signal, sys
 import numpy as np
 from UniverSegSlicerLib.errors import OutputError
-from UniverSegSlicerLib.imaging import Geometry, write_volume
+from UniverSegSlicerLib.files import write_volume
+from UniverSegSlicerLib.imaging import Geometry
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from UniverSegSlicerLib.imaging import Geometry, read_label_map, read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import read_label_map, read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 
 _SHAPE = (24, 64, 64)
 

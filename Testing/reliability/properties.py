@@ -16,16 +16,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from UniverSegSlicerLib.errors import UniverSegError
-from UniverSegSlicerLib.imaging import (
-    AXES,
-    Geometry,
-    IntensityWindow,
-    Volume,
-    array_axis,
-    read_label_map,
-    slice_stack,
-    write_label_map,
-)
+from UniverSegSlicerLib.files import read_label_map, write_label_map
+from UniverSegSlicerLib.imaging import AXES, Geometry, IntensityWindow, Volume, array_axis, slice_stack
 from UniverSegSlicerLib.segmentation import (
     Propagation,
     PropagationSettings,

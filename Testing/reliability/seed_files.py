@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from UniverSegSlicerLib.imaging import Geometry, read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 from UniverSegSlicerLib.segmentation import SupportSet
 
 #: Part of a real MR volume that serves as a seed: (K, J, I).
@@ -42,7 +43,7 @@ class Seeds:
         }
 
     def _nifti(self) -> Iterator[tuple[Path, Reader]]:
-        from UniverSegSlicerLib.imaging import read_label_map
+        from UniverSegSlicerLib.files import read_label_map
 
         geometry = Geometry(self._volume.shape[::-1], (1.0, 1.2, 2.5), (-12.0, 30.0, 5.0), _OBLIQUE)
         for name in ("volume.nii", "volume.nii.gz"):

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from UniverSegSlicerLib.cli.running import run
-from UniverSegSlicerLib.imaging import Geometry, Volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.network import load_model
 from UniverSegSlicerLib.network.weights.files import write_network
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate

@@ -19,7 +19,8 @@ import pytest
 import torch
 
 from UniverSegSlicerLib.errors import ModelError, OutputError, UniverSegError
-from UniverSegSlicerLib.imaging import Geometry, Volume, read_label_map, write_label_map
+from UniverSegSlicerLib.files import read_label_map, write_label_map
+from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.network.weights import cache_folder, download_model, list_models, locate_model
 from UniverSegSlicerLib.network.weights.download import HttpsOnly, _open
 from UniverSegSlicerLib.segmentation import SupportSet, propagate

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from UniverSegSlicerLib.errors import InputError, ModelError
-from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume, read_volume, write_label_map
-from UniverSegSlicerLib.imaging.dicom_elements import check_elements
-from UniverSegSlicerLib.imaging.files import check_grid
+from UniverSegSlicerLib.files import check_grid, read_volume, write_label_map
+from UniverSegSlicerLib.files.dicom.elements import check_elements
+from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume
 from UniverSegSlicerLib.segmentation import STRATEGIES, PropagationSettings, SupportSet, click_segment, propagate
 
 from .networks import tiny_network
@@ -182,7 +182,7 @@ def test_a_dicom_element_longer_than_its_file(tmp_path: Path) -> None:
 def test_real_dicom_files_of_every_syntax_pass_the_check() -> None:
     import pydicom
 
-    from UniverSegSlicerLib.imaging.dicom import is_dicom
+    from UniverSegSlicerLib.files.dicom import is_dicom
 
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     files = [path for path in folder.rglob("*.dcm") if path.is_file() and is_dicom(path)]

@@ -11,7 +11,8 @@ import pytest
 from UniverSegSlicerLib.cli.running import run
 from UniverSegSlicerLib.diagnostics import RunRecord, model_fact, report_text, run_log, where_raised
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging import Geometry, read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 from UniverSegSlicerLib.network.weights.files import write_network
 
 from .networks import tiny_network

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from UniverSegSlicerLib.errors import UniverSegError
-from UniverSegSlicerLib.imaging.pictures import read_picture
+from UniverSegSlicerLib.files.pictures import read_picture
 from UniverSegSlicerLib.network.weights.files import read_network
 from UniverSegSlicerLib.segmentation import SupportSet
 
@@ -252,7 +252,8 @@ assert attempts == ["socket.getaddrinfo " + repr('github.com')], attempts
 def test_a_whole_day_of_work_opens_no_connection(repository: Path, tmp_path: Path) -> None:
     from urllib.parse import urlparse
 
-    from UniverSegSlicerLib.imaging import Geometry, write_label_map, write_volume
+    from UniverSegSlicerLib.files import write_label_map, write_volume
+    from UniverSegSlicerLib.imaging import Geometry
     from UniverSegSlicerLib.network.weights import read_catalogue
     from UniverSegSlicerLib.network.weights.files import write_network
 

@@ -13,7 +13,8 @@ import pytest
 import typer
 
 from UniverSegSlicerLib.cli.app import app as slicer_app
-from UniverSegSlicerLib.imaging import Geometry, read_label_map, write_label_map, write_volume
+from UniverSegSlicerLib.files import read_label_map, write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 
 DOCUMENTS = ("README.md", "docs", "CHANGELOG.md", "Testing/Slicer/README.md")
 

@@ -80,7 +80,7 @@ def fusion(
 def _scans(data: Path, role: str, datasets: str, volumes: int | None) -> list:
     """The volumes of all roles, without doubles."""
     from UniverSegSlicerLib.errors import InputError
-    from UniverSegSlicerLib.segmentation.labelled_scans import find_scans
+    from UniverSegSlicerLib.files.labelled_scans import find_scans
 
     roles = [part.strip() for part in role.split(",") if part.strip()]
     wrong = [part for part in roles if part not in ("val", "train")]

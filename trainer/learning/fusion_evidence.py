@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.files.labelled_scans import LabelledVolume, MarkedCase, Scan, evenly, place_marks
 from UniverSegSlicerLib.imaging import IntensityWindow, slice_stack
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.progress import ProgressCallback
 from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet
 from UniverSegSlicerLib.segmentation.fusion import AROUND_ONE, BETWEEN, BEYOND, Terms, Weights
 from UniverSegSlicerLib.segmentation.label_run import LabelRun, VolumeSlices
-from UniverSegSlicerLib.segmentation.labelled_scans import LabelledVolume, MarkedCase, Scan, evenly, place_marks
 from UniverSegSlicerLib.segmentation.predictor import Meter
 from UniverSegSlicerLib.writing import replacing
 

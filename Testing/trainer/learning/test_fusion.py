@@ -14,7 +14,8 @@ from trainer.learning import fusion_evidence
 from trainer.learning.fusion_evidence import SITUATIONS, Case, CaseEvidence, slices_to_weigh
 from trainer.learning.fusion_fit import FitSettings, Sample, fit, present_numbers, temperatures
 from trainer.learning.fusion_report import python_lines
-from UniverSegSlicerLib.imaging import Geometry, write_label_map, write_volume
+from UniverSegSlicerLib.files import write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 from UniverSegSlicerLib.segmentation.fusion import BETWEEN, Terms, Weights
 
 SIDE = 16

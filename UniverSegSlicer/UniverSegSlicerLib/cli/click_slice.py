@@ -10,18 +10,8 @@ import typer
 
 from ..diagnostics import run_log, volume_facts
 from ..errors import InputError
-from ..imaging import (
-    IntensityWindow,
-    array_axis,
-    check_grid,
-    read_volume,
-    slice_spacing,
-    slice_stack,
-    take_slice,
-    write_label_map,
-    write_volume,
-)
-from ..imaging.files import WRITABLE
+from ..files import WRITABLE, check_grid, read_volume, write_label_map, write_volume
+from ..imaging import IntensityWindow, array_axis, slice_spacing, slice_stack, take_slice
 from ..writing import all_or_none
 from .console import print_json, say
 from .options import (

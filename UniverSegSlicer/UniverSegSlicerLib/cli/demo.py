@@ -11,7 +11,8 @@ import numpy as np
 import typer
 
 from .. import __version__
-from ..imaging import array_axis, slice_stack, write_label_map
+from ..files import write_label_map
+from ..imaging import array_axis, slice_stack
 from ..progress import sub_progress
 from .bench.baselines import copy_nearest, interpolate_shapes
 from .bench.scores import dice_of_labels, dice_of_masks

@@ -14,7 +14,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import DependencyError
-from ..imaging import Volume, read_volume, slice_stack
+from ..files import read_volume
+from ..imaging import Volume, slice_stack
 
 NAMES = {1: "grey matter", 2: "white matter", 3: "lateral ventricles"}
 GREY, WHITE, VENTRICLES = NAMES

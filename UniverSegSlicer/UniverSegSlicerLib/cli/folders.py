@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
-from ..imaging.pictures import READABLE
+from ..files.pictures import READABLE
 
 #: At most so many names stand in an error.
 _SHOWN = 3

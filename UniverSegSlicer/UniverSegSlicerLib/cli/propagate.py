@@ -12,8 +12,8 @@ import typer
 from .. import __version__
 from ..diagnostics import model_fact, run_log, volume_facts
 from ..errors import GeometryError, InputError
-from ..imaging import Volume, array_axis, check_grid, read_label_map, read_volume, write_label_map, write_volume
-from ..imaging.files import WRITABLE
+from ..files import WRITABLE, check_grid, read_label_map, read_volume, write_label_map, write_volume
+from ..imaging import Volume, array_axis
 from ..writing import all_or_none
 from .console import print_json, progress_bar, say
 from .options import (

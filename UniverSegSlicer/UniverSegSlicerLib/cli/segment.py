@@ -12,7 +12,7 @@ import typer
 
 from ..diagnostics import run_log
 from ..errors import InputError
-from ..imaging.pictures import read_picture, write_array, write_picture
+from ..files.pictures import read_picture, write_array, write_picture
 from ..progress import sub_progress
 from .console import print_json, progress_bar, say
 from .folders import list_pictures

@@ -10,8 +10,8 @@ import numpy as np
 import typer
 
 from ..errors import GeometryError, InputError
-from ..imaging import read_label_map, read_volume
-from ..imaging.pictures import read_label_picture, read_picture, write_array, write_picture
+from ..files import read_label_map, read_volume
+from ..files.pictures import read_label_picture, read_picture, write_array, write_picture
 from .console import print_json, print_table, say
 from .folders import pair_by_stem
 from .options import Axis, JsonOption, parse_names, parse_numbers

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..imaging import write_label_map
+from ..imaging import save_label_map
 from ..writing import all_or_none, replacing
 from .grid import Part, box_slices
 from .interface import ExportReport
@@ -97,9 +97,9 @@ def export_nifti(
         ) from error
     with all_or_none(label_map, *singles, table, endings=(".nii.gz",)) as besides:
         whole, *parts_beside, names_beside = (path for path in besides if path is not None)
-        write_label_map(whole, labels, geometry)
+        save_label_map(whole, labels, geometry)
         for path, label in zip(parts_beside, names, strict=False):
-            write_label_map(path, _whole(parts[label], volume), geometry)
+            save_label_map(path, _whole(parts[label], volume), geometry)
         write_names(names_beside, [line for line in known if line.name not in values] + lines)
     return ExportReport(label_map, table, singles, values, overlap)
 

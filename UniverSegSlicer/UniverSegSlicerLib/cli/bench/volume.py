@@ -53,8 +53,8 @@ def measure_volume(
     """
     import torch
 
+    from ...files.labelled_scans import place_marks
     from ...segmentation import propagate
-    from ...segmentation.labelled_scans import place_marks
     from .peak_memory import PeakMemory
     from .quality.work import limit_threads
     from .scores import dice_of_masks

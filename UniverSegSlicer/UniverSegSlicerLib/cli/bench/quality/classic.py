@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ....files.labelled_scans import MarkedCase
 from ....imaging import Box, slice_distance, slice_spacing, slice_stack
-from ....segmentation.labelled_scans import MarkedCase
 from ..baselines import copy_nearest, interpolate_shapes
 from .contours import interpolate_contours
 

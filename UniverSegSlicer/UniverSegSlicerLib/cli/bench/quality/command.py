@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ....errors import InputError
-from ....segmentation.labelled_scans import PLACEMENTS, find_scans
+from ....files.labelled_scans import PLACEMENTS, find_scans
 from ...console import print_json, progress_bar, say
 from ...options import DeviceOption, JsonOption, ModelOption, parse_numbers
 from .methods import all_methods, needs_network, settings_of

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ....files.labelled_scans import MarkedCase
 from ....imaging import Box, slice_stack
 from ....segmentation import Propagation
-from ....segmentation.labelled_scans import MarkedCase
 from .record import Bin
 
 BINS = 20

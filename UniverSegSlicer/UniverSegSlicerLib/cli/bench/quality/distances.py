@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
+from ....files.labelled_scans import MarkedCase
 from ....imaging import Box, slice_distance, slice_spacing, slice_stack
-from ....segmentation.labelled_scans import MarkedCase
 
 
 def surface_distances(found: np.ndarray, case: MarkedCase) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....errors import InputError
+from ....files.labelled_scans import MarkedCase
 from ....segmentation import STRATEGIES, Propagation, PropagationSettings, propagate
-from ....segmentation.labelled_scans import MarkedCase
 from .classic import CLASSIC, Method
 
 if TYPE_CHECKING:

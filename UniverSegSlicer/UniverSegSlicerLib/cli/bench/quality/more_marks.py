@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ....files.labelled_scans import LabelledVolume, MarkedCase, place_marks
 from ....segmentation import Propagation, PropagationSettings
-from ....segmentation.labelled_scans import LabelledVolume, MarkedCase, place_marks
 from ..scores import dice_of_masks
 from .methods import run_ours
 from .record import Extra

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ....files.labelled_scans import LabelledVolume, MarkedCase, Scan, place_marks
 from ....segmentation import PropagationSettings
-from ....segmentation.labelled_scans import LabelledVolume, MarkedCase, Scan, place_marks
 from ..scores import dice_of_masks
 from .confidence import reliability_of
 from .distances import hausdorff95, surface_dice, surface_distances

@@ -11,7 +11,8 @@ import pytest
 import SimpleITK as sitk
 
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging import Geometry, read_label_map, read_volume, write_volume
+from UniverSegSlicerLib.files import read_label_map, read_volume, write_volume
+from UniverSegSlicerLib.imaging import Geometry
 
 ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
 DIMENSIONS, SPACING, QFORM, SFORM, ROWS = 40, 76, 252, 254, 280  # byte offsets in a NIfTI-1 header

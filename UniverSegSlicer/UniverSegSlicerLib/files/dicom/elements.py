@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import InputError
+from ...errors import InputError
 
 _HARMLESS = 64 << 20
 _PREAMBLE = 132
@@ -20,6 +20,13 @@ _UNDEFINED = 0xFFFFFFFF
 _IMPLICIT, _BIG_ENDIAN, _DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
 _NO_KIND = (b"??", b"  ", b"\0\0", b"")
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file carries the DICOM mark (``DICM`` at byte 128)."""
+    with path.open("rb") as file:
+        file.seek(128)
+        return file.read(4) == b"DICM"
 
 
 def check_elements(path: Path) -> None:

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging.pictures import read_label_picture, read_picture, write_array, write_picture
+from UniverSegSlicerLib.files.pictures import read_label_picture, read_picture, write_array, write_picture
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
 

@@ -7,20 +7,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
-from .dicom_elements import check_elements
-from .promises import check_promise
+from ...errors import InputError
+from ..promises import check_promise
+from .elements import check_elements, is_dicom
 
 _POSITION, _ORIENTATION, _TITLE = "0020|0032", "0020|0037", "0008|103e"
 # Slice positions are rounded by scanners; what differs by more than this part of a step is a missing slice or a tilt.
 _STEP_TOLERANCE = 0.05
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file carries the DICOM mark (``DICM`` at byte 128)."""
-    with path.open("rb") as file:
-        file.seek(128)
-        return file.read(4) == b"DICM"
 
 
 def read_series(folder: Path) -> sitk.Image:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..imaging import AXES, Volume, array_axis, read_label_map, read_volume, slice_distance, slice_stack
+from ..imaging import AXES, Volume, array_axis, slice_distance, slice_stack
+from .reading import read_label_map, read_volume
 
 #: How marks are placed: evenly over the structure, ever wider apart, or all in the quarter of it that comes first.
 PLACEMENTS = ("even", "uneven", "one end")

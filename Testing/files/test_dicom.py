@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.imaging import read_volume
+from UniverSegSlicerLib.files import read_volume
 
 ARRAY = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
 

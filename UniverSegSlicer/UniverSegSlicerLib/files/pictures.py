@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 
 from ..errors import DependencyError, InputError
+from ..imaging import as_labels
 from ..writing import replacing
-from .files import as_labels
 
 #: Endings of pictures that can be read.
 READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")

@@ -9,18 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from UniverSegSlicerLib.errors import InputError, OutputError
-from UniverSegSlicerLib.imaging import (
-    Geometry,
-    Volume,
-    as_labels,
-    from_sitk,
-    read_label_map,
-    read_volume,
-    to_sitk,
-    write_label_map,
-    write_volume,
-)
-from UniverSegSlicerLib.imaging.files import WRITABLE
+from UniverSegSlicerLib.files import WRITABLE, read_label_map, read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.imaging import Geometry, Volume, as_labels, from_sitk, to_sitk
 
 
 def rotation(seed: int) -> tuple[float, ...]:
