@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
 def build(architecture: Architecture, seed: int = 0) -> UniverSeg:

@@ -10,14 +10,15 @@ import torch
 
 from UniverSegSlicerLib.cli.bench.direct_form import direct_forward
 from UniverSegSlicerLib.errors import Cancelled, InputError
-from UniverSegSlicerLib.network import kernels
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.composed import ComposedConvolution
-from UniverSegSlicerLib.network.engine import ForwardPass
 from UniverSegSlicerLib.network.inference import InContextModel
-from UniverSegSlicerLib.network.memory import OutOfMemory, Plan, default_budget, plan_passes, run_within_memory
-from UniverSegSlicerLib.network.prepared import PreparedNetwork
-from UniverSegSlicerLib.network.support import encode
+from UniverSegSlicerLib.network.memory import OutOfMemory, Plan, default_budget, run_within_memory
+from UniverSegSlicerLib.network.published import kernels
+from UniverSegSlicerLib.network.published.composed import ComposedConvolution
+from UniverSegSlicerLib.network.published.encoding import encode
+from UniverSegSlicerLib.network.published.engine import ForwardPass
+from UniverSegSlicerLib.network.published.planning import plan_passes
+from UniverSegSlicerLib.network.published.prepared import PreparedNetwork
 from UniverSegSlicerLib.progress import CancelToken
 
 from .examples import build, example

@@ -10,7 +10,7 @@ import torch
 from UniverSegSlicerLib.cli.bench.direct_form import direct_forward
 from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .examples import build, example
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .in_context import Score, read_at, support_entries
 from .pictures import overlay, save_picture, tile

@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer.folders import remove_folder, replace_folder
 from UniverSegSlicerLib.errors import ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 from UniverSegSlicerLib.network.weights.files import build_network, load_tensors
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors, write_safetensors
 

@@ -10,7 +10,7 @@ import torch
 from trainer.tasks.pool import DataPool, Task
 from trainer.tasks.prompts import correct
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .in_context import at_resolution, query_order, read_at, support_entries
 from .losses import hard_dice

@@ -10,8 +10,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from UniverSegSlicerLib.network.blocks import conv2d_of_parts, downsample, mean_of_support, upsample
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.blocks import conv2d_of_parts, downsample, mean_of_support, upsample
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
 def episode_logits(network: UniverSeg, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:

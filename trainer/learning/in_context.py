@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
 from .losses import hard_dice

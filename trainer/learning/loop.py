@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from trainer.tasks.episodes import Episodes, EpisodeSampler
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, OutputError, UniverSegError
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .checkpoints import Checkpoint, list_checkpoints, load_checkpoint, require_same_trunk, save_checkpoint
 from .config import TrainingConfig, to_mapping

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.blocks import CrossBlock, downsample, upsample
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.blocks import CrossBlock, downsample, upsample
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .episode_forward import episode_logits
 from .losses import soft_dice_loss

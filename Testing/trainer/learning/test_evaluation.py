@@ -30,7 +30,7 @@ from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.inference import InContextModel
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
 class Threshold(torch.nn.Module):

@@ -18,7 +18,7 @@ from trainer.learning.losses import (
 )
 from trainer.learning.schedule import AveragedWeights
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
 def test_soft_dice_of_known_values() -> None:

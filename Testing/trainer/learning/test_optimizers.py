@@ -11,7 +11,7 @@ from trainer.learning.config import OptimizerSettings
 from trainer.learning.muon import Muon, orthogonal
 from trainer.learning.optimizers import make_optimizers
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
 @settings(deadline=None)

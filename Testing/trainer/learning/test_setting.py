@@ -13,7 +13,7 @@ from trainer.learning.config import DataSettings, Phase, TrainingConfig, Validat
 from trainer.tasks.episodes import EpisodeSettings
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.model import UniverSeg
+from UniverSegSlicerLib.network.published.model import UniverSeg
 
 CONFIG = TrainingConfig(
     "x",

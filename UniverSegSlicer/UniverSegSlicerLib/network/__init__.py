@@ -13,11 +13,16 @@ from .architecture import QUERY_PLANES, Architecture
 if TYPE_CHECKING:
     from .inference import EncodedSupport, InContextModel
     from .loading import load_model
-    from .model import UniverSeg
+    from .published.model import UniverSeg
 
 __all__ = ["QUERY_PLANES", "Architecture", "EncodedSupport", "InContextModel", "UniverSeg", "load_model"]
 
-_MODULES = {"UniverSeg": "model", "InContextModel": "inference", "EncodedSupport": "inference", "load_model": "loading"}
+_MODULES = {
+    "UniverSeg": "published.model",
+    "InContextModel": "inference",
+    "EncodedSupport": "inference",
+    "load_model": "loading",
+}
 
 
 def __getattr__(name: str) -> Any:

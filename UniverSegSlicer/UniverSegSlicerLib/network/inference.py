@@ -14,12 +14,13 @@ from torch.nn import functional
 from ..errors import InputError
 from ..progress import CancelToken, ProgressCallback
 from .architecture import QUERY_PLANES, Architecture
-from .engine import ForwardPass
-from .memory import OutOfMemory, Plan, default_budget, feature_bytes, plan_passes, run_within_memory
-from .model import UniverSeg, check_shapes
+from .memory import OutOfMemory, Plan, default_budget, run_within_memory
 from .precision import Precision, choose_dtype
-from .prepared import PreparedNetwork
-from .support import Encoding, encode
+from .published.encoding import Encoding, encode
+from .published.engine import ForwardPass
+from .published.model import UniverSeg, check_shapes
+from .published.planning import feature_bytes, plan_passes
+from .published.prepared import PreparedNetwork
 
 ArrayLike: TypeAlias = Tensor | np.ndarray
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...network.blocks import CrossBlock
-from ...network.model import UniverSeg
+from ...network.published.blocks import CrossBlock
+from ...network.published.model import UniverSeg
 
 
 def direct_forward(network: UniverSeg, query: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:

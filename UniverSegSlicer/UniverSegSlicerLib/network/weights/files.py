@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..architecture import Architecture
-from ..model import UniverSeg
+from ..published.model import UniverSeg
 from .safetensors import read_safetensors, write_safetensors
 
 _BLOCK = re.compile(r"enc_blocks\.(\d+)\.cross\.cross_conv\.weight")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .architecture import Architecture
+from ...errors import InputError
+from ..architecture import Architecture
 from .blocks import CrossBlock, downsample, linear_convolution, mean_of_support, upsample
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from .blocks import NEGATIVE_SLOPE, upsample
+from .encoding import Encoding
 from .kernels import convolve, downsample
 from .prepared import PreparedBlock, PreparedNetwork
-from .support import Encoding
 
 
 @dataclass
