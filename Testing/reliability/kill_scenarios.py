@@ -103,7 +103,7 @@ def checkpoint(folder: Path) -> Scenario:
     """Checkpoints of a training run: the same step again, and the next one, with the oldest removed."""
     import torch
 
-    from trainer.learning.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+    from trainer.learning.loop.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
     from UniverSegSlicerLib.network import Architecture, UniverSeg
 
     torch.set_num_threads(1)

@@ -95,7 +95,7 @@ class Seeds:
 
     def _yaml(self) -> Iterator[tuple[Path, Reader]]:
         import trainer
-        from trainer.learning.config import load_config
+        from trainer.learning.loop.config import load_config
         from trainer.megamedical.declaration import load_declaration
 
         package = Path(trainer.__file__).parent
@@ -121,7 +121,7 @@ class Seeds:
     def _checkpoint(self) -> Iterator[tuple[Path, Reader]]:
         import torch
 
-        from trainer.learning.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+        from trainer.learning.loop.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 
         network = _network()
         optimizer = torch.optim.Adam(network.parameters())

@@ -54,7 +54,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def _writers(folder: Path) -> dict[str, Callable[[], object]]:
-    from trainer.learning.checkpoints import Checkpoint, save_checkpoint
+    from trainer.learning.loop.checkpoints import Checkpoint, save_checkpoint
     from UniverSegSlicerLib.network.weights.files import write_network
 
     noise = np.random.default_rng(0).integers(0, 60000, (40, 100, 100)).astype(np.uint16)

@@ -123,7 +123,7 @@ def test_a_broken_header_of_an_array_in_a_support_set(tmp_path: Path) -> None:
     ],
 )
 def test_yaml_that_is_none_or_unfolds_without_end(tmp_path: Path, content: bytes, words: str) -> None:
-    from trainer.learning.config import load_config
+    from trainer.learning.loop.config import load_config
     from trainer.megamedical.declaration import load_declaration
 
     path = tmp_path / "settings.yaml"
@@ -137,7 +137,7 @@ def test_yaml_that_is_none_or_unfolds_without_end(tmp_path: Path, content: bytes
 def test_a_damaged_checkpoint_says_so_in_one_sentence_of_ours(tmp_path: Path) -> None:
     import torch
 
-    from trainer.learning.checkpoints import load_checkpoint
+    from trainer.learning.loop.checkpoints import load_checkpoint
 
     from .seed_files import Seeds
 

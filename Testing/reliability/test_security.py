@@ -72,8 +72,8 @@ def test_no_pickle_of_anybody_is_run(tmp_path: Path) -> None:
 
 
 def test_no_pickle_in_a_checkpoint_or_a_data_set_is_run(tmp_path: Path) -> None:
-    from trainer.learning.checkpoints import load_checkpoint
-    from trainer.megamedical.readers.spreadsheet import read_rows
+    from trainer.learning.loop.checkpoints import load_checkpoint
+    from trainer.megamedical.readers.formats.spreadsheet import read_rows
 
     from .seed_files import Seeds
 

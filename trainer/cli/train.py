@@ -42,11 +42,11 @@ def train(
     """
     import torch
 
-    from trainer.learning.config import load_config
-    from trainer.learning.loop import train as run_training
+    from trainer.learning.evaluation.setting import pool_maker, validation_of
+    from trainer.learning.loop.config import load_config
+    from trainer.learning.loop.run_options import RunOptions
+    from trainer.learning.loop.training import train as run_training
     from trainer.learning.pictures import draw_episodes
-    from trainer.learning.run_options import RunOptions
-    from trainer.learning.setting import pool_maker, validation_of
 
     if threads:
         torch.set_num_threads(threads)

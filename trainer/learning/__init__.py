@@ -1,1 +1,4 @@
-"""How a network is trained and measured: losses, the loop, checkpoints, evaluation, release."""
+"""How a network is trained and measured.
+
+Rooms, from the top: ``release`` and ``fusion``, ``evaluation``, ``loop``; tables and picture sheets serve them all.
+"""

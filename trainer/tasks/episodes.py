@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 from UniverSegSlicerLib.errors import InputError
 
-from .augmentation_table import AugmentationTable
+from .augmentation.geometry import sampling_grid, warp
+from .augmentation.intensity import augment_intensity, augment_labels
+from .augmentation.table import AugmentationTable
 from .draws import coin, uniform
-from .geometry import sampling_grid, warp
-from .intensity import augment_intensity, augment_labels
+from .kinds.superpixels import superpixel_mask
+from .kinds.synthetic import SyntheticSettings, synthetic_tasks
+from .kinds.volume_episodes import VolumeEpisodeSettings, draw_volume_episode, region_maps
 from .pool import DataPool, Task, VolumeTask
-from .priors import disturb
+from .prompts.priors import disturb
 from .sampling import HierarchicalSampler, Item, Mode, draw_query_and_support
-from .superpixels import superpixel_mask
-from .synthetic import SyntheticSettings, synthetic_tasks
-from .volume_episodes import VolumeEpisodeSettings, draw_volume_episode, region_maps
 
 #: The kinds of episodes, in the order of their shares in the configuration.
 KINDS = ("across", "volume", "synthetic", "superpixel")
@@ -290,7 +290,7 @@ def _volume_path(task: VolumeTask) -> tuple[str, ...]:
 
 def without_randomness(settings: EpisodeSettings) -> EpisodeSettings:
     """The same episodes without augmentation and priors, for validation and for looking at the data."""
-    from .augmentation_table import Operations
+    from .augmentation.table import Operations
 
     plain = AugmentationTable(Operations(), Operations())
     return replace(settings, augmentation=plain, prior_p=0.0, zoom_p=0.0)

@@ -11,7 +11,7 @@ import pytest
 _FAULTS = """
 import resource, sys
 import numpy as np
-from trainer.learning.allocator import keep_freed_memory
+from trainer.learning.loop.allocator import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainer.learning.config import OptimizerSettings, Phase, TrainingConfig, from_mapping, load_config, to_mapping
-from trainer.learning.schedule import learning_rate
+from trainer.learning.loop.config import OptimizerSettings, Phase, TrainingConfig, from_mapping, load_config, to_mapping
+from trainer.learning.loop.schedule import learning_rate
 from UniverSegSlicerLib.errors import InputError
 
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.learning.bootstrap import mean_with_interval
-from trainer.learning.case_pictures import pick_cases
-from trainer.learning.click_scores import ClickScore, click_curve
-from trainer.learning.evaluation import Evaluation, write_evaluation
-from trainer.learning.in_context import (
+from trainer.learning.evaluation.bootstrap import mean_with_interval
+from trainer.learning.evaluation.case_pictures import pick_cases
+from trainer.learning.evaluation.click_scores import ClickScore, click_curve
+from trainer.learning.evaluation.in_context import (
     MeanOfSupport,
     Score,
     choose_tasks,
@@ -23,9 +22,10 @@ from trainer.learning.in_context import (
     score_task,
     support_entries,
 )
+from trainer.learning.evaluation.volume_scores import METHODS, VolumeScore, mean_volume_dice, place_marks, score_volume
+from trainer.learning.evaluation.whole import Evaluation, write_evaluation
 from trainer.learning.report import markdown_table
 from trainer.learning.step_bench import direct_logits, time_steps
-from trainer.learning.volume_scores import METHODS, VolumeScore, mean_volume_dice, place_marks, score_volume
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.architecture import Architecture
@@ -209,7 +209,7 @@ def test_direct_and_exact_steps_agree() -> None:
 
 
 def test_json_of_a_catalogue_is_changed_only_where_it_must(tmp_path: Path) -> None:
-    from trainer.learning.release import enter_in_catalogue
+    from trainer.learning.release.bundle import enter_in_catalogue
 
     catalogue = tmp_path / "models.json"
     other = {"name": "other", "sha256": None, "architecture": {"encoder": [64, 64]}}

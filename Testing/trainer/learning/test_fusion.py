@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from trainer.cli.app import run
-from trainer.learning import fusion_evidence
-from trainer.learning.fusion_evidence import SITUATIONS, Case, CaseEvidence, slices_to_weigh
-from trainer.learning.fusion_fit import FitSettings, Sample, fit, present_numbers, temperatures
-from trainer.learning.fusion_report import python_lines
+from trainer.learning.fusion import evidence as fusion_evidence
+from trainer.learning.fusion.evidence import SITUATIONS, Case, CaseEvidence, slices_to_weigh
+from trainer.learning.fusion.fit import FitSettings, Sample, fit, present_numbers, temperatures
+from trainer.learning.fusion.report import python_lines
 from UniverSegSlicerLib.files import write_label_map, write_volume
 from UniverSegSlicerLib.imaging import Geometry
 from UniverSegSlicerLib.segmentation.fusion import BETWEEN, Terms, Weights

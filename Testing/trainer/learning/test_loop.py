@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.learning import loop
-from trainer.learning.checkpoints import averaged_network, list_checkpoints, load_checkpoint
-from trainer.learning.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
-from trainer.learning.loop import DivergenceError, RunOptions, train
+from trainer.learning.loop import training
+from trainer.learning.loop.checkpoints import averaged_network, list_checkpoints, load_checkpoint
+from trainer.learning.loop.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
+from trainer.learning.loop.training import DivergenceError, RunOptions, train
 from trainer.tasks.episodes import EpisodeSettings, without_randomness
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
@@ -32,7 +32,7 @@ CONFIG = TrainingConfig(
 )
 
 
-def run(config: TrainingConfig, folder: Path, pool: DataPool, **options: object) -> loop.RunState:
+def run(config: TrainingConfig, folder: Path, pool: DataPool, **options: object) -> training.RunState:
     chosen = RunOptions(folder, accelerator="cpu", **options)  # type: ignore[arg-type]
     return train(config, chosen, lambda _device: pool)
 
@@ -140,14 +140,14 @@ def test_nan_stops_the_run_names_the_task_and_keeps_good_weights(
     tmp_path: Path, pool: DataPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    real = loop.segmentation_loss
+    real = training.segmentation_loss
 
     def poisoned(*arguments: torch.Tensor, **options: float) -> torch.Tensor:
         calls.append(1)
         losses = real(*arguments, **options)
         return losses if len(calls) < 4 else losses * torch.tensor(float("nan"))
 
-    monkeypatch.setattr(loop, "segmentation_loss", poisoned)
+    monkeypatch.setattr(training, "segmentation_loss", poisoned)
     with pytest.raises(DivergenceError, match=r"Step 3: .* Tasks: .*disc"):
         run(CONFIG, tmp_path, pool)
     saved = load_checkpoint(tmp_path)
@@ -158,13 +158,13 @@ def test_nan_stops_the_run_names_the_task_and_keeps_good_weights(
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
     tmp_path: Path, pool: DataPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loop.segmentation_loss
+    real = training.segmentation_loss
 
     def exploding(logits: torch.Tensor, target: torch.Tensor, **options: float) -> torch.Tensor:
         logits.register_hook(lambda gradient: gradient * float("inf"))
         return real(logits, target, **options)
 
-    monkeypatch.setattr(loop, "segmentation_loss", exploding)
+    monkeypatch.setattr(training, "segmentation_loss", exploding)
     with pytest.raises(DivergenceError):
         run(CONFIG, tmp_path, pool)
     assert all(bool(torch.isfinite(value).all()) for value in load_checkpoint(tmp_path).network.values())
@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trainer.learning.checkpoints.write_safetensors", full)
+    monkeypatch.setattr("trainer.learning.loop.checkpoints.write_safetensors", full)
     with pytest.raises(OutputError, match="No space left on device"):
         run(CONFIG, tmp_path, pool, resume=True)
     assert "Warning" in capsys.readouterr().out  # those on the way only warn
@@ -212,8 +212,8 @@ def test_two_processes_train_one_network(tmp_path: Path, repository: Path) -> No
         "import sys, torch\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        "from trainer.learning.config import *\n"
-        "from trainer.learning.loop import RunOptions, train\n"
+        "from trainer.learning.loop.config import *\n"
+        "from trainer.learning.loop.training import RunOptions, train\n"
         "from trainer.tasks.episodes import EpisodeSettings\n"
         "from UniverSegSlicerLib.network.architecture import Architecture\n"
         "config = TrainingConfig('two', (Phase(3, 16, 2, 4, (1, 2), {0: 1, 2: 1}),), seed=3,\n"

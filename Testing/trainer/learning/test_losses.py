@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from trainer.learning.episode_forward import episode_logits
-from trainer.learning.losses import (
+from trainer.learning.loop.episode_forward import episode_logits
+from trainer.learning.loop.losses import (
     cross_entropy_loss,
     false_area_loss,
     hard_dice,
@@ -16,7 +16,7 @@ from trainer.learning.losses import (
     segmentation_loss,
     soft_dice_loss,
 )
-from trainer.learning.schedule import AveragedWeights
+from trainer.learning.loop.schedule import AveragedWeights
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.published.model import UniverSeg
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.learning.config import OptimizerSettings
-from trainer.learning.muon import Muon, orthogonal
-from trainer.learning.optimizers import make_optimizers
+from trainer.learning.loop.config import OptimizerSettings
+from trainer.learning.loop.muon import Muon, orthogonal
+from trainer.learning.loop.optimizers import make_optimizers
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.published.model import UniverSeg
 

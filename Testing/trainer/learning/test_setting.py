@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.learning import setting
-from trainer.learning.config import DataSettings, Phase, TrainingConfig, ValidationSettings
+from trainer.learning.evaluation import setting
+from trainer.learning.loop.config import DataSettings, Phase, TrainingConfig, ValidationSettings
 from trainer.tasks.episodes import EpisodeSettings
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.architecture import Architecture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as reference
 
-from trainer.megamedical.readers.coco import decode_rle, fill_polygons
+from trainer.megamedical.readers.formats.coco import decode_rle, fill_polygons
 from UniverSegSlicerLib.errors import InputError
 
 

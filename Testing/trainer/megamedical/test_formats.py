@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image
 
 from Testing.trainer.declarations.builders import write_hdf5, write_matlab, write_volume
-from trainer.megamedical.readers.formats import in_colour, load_array, suffix_of
+from trainer.megamedical.readers.formats.arrays import in_colour, suffix_of
+from trainer.megamedical.readers.formats.loading import load_array
 from trainer.megamedical.readers.pictures import split_channels, to_grey
 from UniverSegSlicerLib.errors import DependencyError, InputError
 
@@ -154,6 +155,6 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return real(name, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.setattr("trainer.megamedical.readers.optional.import_module", without)
+    monkeypatch.setattr("trainer.megamedical.readers.formats.optional.import_module", without)
     with pytest.raises(DependencyError, match="pip install h5py"):
         load_array(tmp_path / "a.h5")

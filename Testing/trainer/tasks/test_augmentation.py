@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.tasks.augmentation_table import AugmentationTable, Operations
-from trainer.tasks.geometry import sampling_grid, warp
-from trainer.tasks.intensity import augment_intensity, augment_labels, grey_curve
+from trainer.tasks.augmentation.geometry import sampling_grid, warp
+from trainer.tasks.augmentation.intensity import augment_intensity, augment_labels, grey_curve
+from trainer.tasks.augmentation.table import AugmentationTable, Operations
 from UniverSegSlicerLib.errors import InputError
 
 NOTHING = Operations()

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.tasks.augmentation_table import AugmentationTable, Operations
+from trainer.tasks.augmentation.table import AugmentationTable, Operations
 from trainer.tasks.episodes import EpisodeSampler, EpisodeSettings, without_randomness
-from trainer.tasks.pool import DataPool
-from trainer.tasks.volume_episodes import (
+from trainer.tasks.kinds.volume_episodes import (
     VolumeEpisodeSettings,
     between_marks,
     draw_marks,
     draw_volume_episode,
     region_maps,
 )
+from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError
 
 PLAIN = AugmentationTable(Operations(), Operations())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.tasks.priors import disturb
-from trainer.tasks.prompts import correct, depth_inside, first_clicks, place_clicks
+from trainer.tasks.prompts.clicks import correct, depth_inside, first_clicks, place_clicks
+from trainer.tasks.prompts.priors import disturb
 
 
 def disc(side: int, row: float, column: float, radius: float) -> torch.Tensor:

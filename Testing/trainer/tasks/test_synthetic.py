@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.tasks.superpixels import superpixel_mask
-from trainer.tasks.synthetic import SyntheticSettings, perlin_noise, synthetic_label_maps, synthetic_tasks
+from trainer.tasks.kinds.superpixels import superpixel_mask
+from trainer.tasks.kinds.synthetic import SyntheticSettings, perlin_noise, synthetic_label_maps, synthetic_tasks
 from UniverSegSlicerLib.errors import InputError
 
 

@@ -14,7 +14,8 @@ from UniverSegSlicerLib.errors import GeometryError, InputError
 from ..index import Case
 from ..sample import MaskPart, MultiHot, Sample
 from . import masks
-from .formats import VOLUME_SUFFIXES, RawArray, load_array, suffix_of
+from .formats.arrays import VOLUME_SUFFIXES, RawArray, suffix_of
+from .formats.loading import load_array
 from .pictures import split_channels, to_grey
 
 

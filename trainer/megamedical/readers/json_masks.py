@@ -17,7 +17,7 @@ from ..declaration import LabelRule
 from ..index import Case, Found
 from ..sample import MaskPart, Sample
 from . import masks
-from .coco import decode_rle, fill_polygons
+from .formats.coco import decode_rle, fill_polygons
 from .image import load_picture, sample_of
 from .pictures import to_grey
 

@@ -11,7 +11,7 @@ from UniverSegSlicerLib.errors import InputError
 
 from ..declaration import LabelRule
 from ..sample import MaskPart, MultiHot
-from .formats import in_colour
+from .formats.arrays import in_colour
 
 
 def encode(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import InputError
 
-from .formats import in_colour
+from .formats.arrays import in_colour
 
 #: ITU-R 601, the luma of Pillow and OpenCV.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

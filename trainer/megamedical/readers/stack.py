@@ -15,7 +15,8 @@ from UniverSegSlicerLib.errors import GeometryError, InputError
 from ..index import Case, Found
 from ..sample import MaskPart, Sample
 from . import masks
-from .formats import TIFF_SUFFIXES, RawArray, load_array, suffix_of
+from .formats.arrays import TIFF_SUFFIXES, RawArray, suffix_of
+from .formats.loading import load_array
 from .image import sample_of
 from .pictures import to_grey
 

@@ -16,11 +16,12 @@ from UniverSegSlicerLib.errors import GeometryError, InputError, UniverSegError
 from ..index import Case
 from ..sample import MaskPart, Sample
 from . import masks
-from .formats import VIDEO_SUFFIXES, load_array, suffix_of
+from .formats.arrays import VIDEO_SUFFIXES, suffix_of
+from .formats.loading import load_array
+from .formats.optional import need
+from .formats.spreadsheet import column, read_rows
 from .image import sample_of
-from .optional import need
 from .pictures import split_channels, to_grey
-from .spreadsheet import column, read_rows
 
 
 def split(case: Case, rows: int) -> list[Case]:

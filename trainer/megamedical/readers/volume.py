@@ -12,7 +12,8 @@ from UniverSegSlicerLib.errors import GeometryError, InputError
 from ..index import Case
 from ..sample import MaskPart, Sample
 from . import masks
-from .formats import RawArray, load_array
+from .formats.arrays import RawArray
+from .formats.loading import load_array
 from .image import sample_of
 from .pictures import split_channels
 

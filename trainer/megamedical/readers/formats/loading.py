@@ -1,11 +1,10 @@
-"""Arrays out of files, by their name: pictures, volumes, MATLAB, HDF5 and NumPy files, DICOM, video."""
+"""Any file as an array, by its name: pictures, volumes, MATLAB, HDF5 and NumPy files, DICOM, video."""
 
 from __future__ import annotations
 
 import gzip
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +13,14 @@ from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 
+from . import volumes
+from .arrays import ARRAY_SUFFIXES, TIFF_SUFFIXES, VIDEO_SUFFIXES, VOLUME_SUFFIXES, PaletteArray, RawArray, suffix_of
 from .optional import need
-
-VOLUME_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr")
-ARRAY_SUFFIXES = (".npy", ".npz", ".mat", ".h5", ".hdf5")
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv")
-TIFF_SUFFIXES = (".tif", ".tiff")
 
 #: Pillow's modes that are read as another: without transparency, and colours as red, green and blue.
 _PLAIN_MODES = {
     "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB", "RGBA": "RGB", "RGBa": "RGB", "PA": "P", "LA": "L",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RawArray:
-    """An array as stored: ``spacing`` in mm per axis (NaN unknown), ``header`` what the format says besides."""
-
-    array: NDArray[Any]
-    spacing: tuple[float, ...] = ()
-    header: Mapping[str, Any] = field(default_factory=dict)
-
-
-def suffix_of(path: Path) -> str:
-    """The suffix in lower case, with what stands before .gz: ``.nii.gz``, ``.ppm.gz``, ``.png``."""
-    name = path.name.lower()
-    if name.endswith(".gz"):
-        return "".join(Path(name).suffixes[-2:])
-    return Path(name).suffix
 
 
 def load_array(path: Path, options: Mapping[str, Any] | None = None) -> RawArray:
@@ -54,8 +33,6 @@ def load_array(path: Path, options: Mapping[str, Any] | None = None) -> RawArray
         InputError: The file is missing, empty or corrupt, has an unknown suffix, or lacks the wanted key.
         DependencyError: The package for this format is not installed.
     """
-    from . import volumes
-
     options = options or {}
     if not path.is_file():
         raise InputError(f"The file {path} is missing.")
@@ -94,32 +71,7 @@ def _load_picture(path: Path, suffix: str) -> NDArray[Any]:
         # A palette picture keeps its indices: for masks they are the label values.
         array = np.asarray(picture)
         palette = picture.getpalette() if picture.mode == "P" else None
-    return array if palette is None else _PaletteArray.make(array, palette)
-
-
-class _PaletteArray(np.ndarray):
-    """Indices of a palette picture that remember their colours, for images and for masks declared by colour."""
-
-    colours: NDArray[np.uint8] | None
-
-    @classmethod
-    def make(cls, indices: NDArray[np.uint8], palette: list[int]) -> _PaletteArray:
-        view = indices.view(cls)
-        table = np.zeros((256, 3), np.uint8)
-        filled = np.asarray(palette, np.uint8).reshape(-1, 3)
-        table[: len(filled)] = filled
-        view.colours = table
-        return view
-
-    def __array_finalize__(self, source: Any) -> None:
-        self.colours = getattr(source, "colours", None)
-
-
-def in_colour(array: NDArray[Any]) -> NDArray[Any]:
-    """The colours of a palette picture (rows, cols, 3); anything else comes back as it is."""
-    if isinstance(array, _PaletteArray) and array.colours is not None:
-        return array.colours[np.asarray(array)]
-    return np.asarray(array)
+    return array if palette is None else PaletteArray.make(array, palette)
 
 
 def load_tiff(path: Path) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import RawArray, suffix_of
+from .arrays import RawArray, suffix_of
 from .optional import need
 
 

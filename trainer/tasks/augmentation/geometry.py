@@ -12,8 +12,8 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
-from .augmentation_table import AugmentationTable, Operations
-from .draws import coin, uniform
+from ..draws import coin, uniform
+from .table import AugmentationTable, Operations
 
 #: Side of the grid on which elastic fields are drawn; their sigma of 6 px at 128 is 1.5 px there.
 _ELASTIC_SIDE = 32

@@ -12,8 +12,8 @@ from typing import Any
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 
-from .checkpoints import averaged_network, find_checkpoint
-from .report import write_text
+from ..loop.checkpoints import averaged_network, find_checkpoint
+from ..report import write_text
 
 
 def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int | None = None) -> dict[str, Any]:

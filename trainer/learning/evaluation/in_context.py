@@ -16,7 +16,7 @@ from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.published.model import UniverSeg
 from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
-from .losses import hard_dice
+from ..loop.losses import hard_dice
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from .draws import coin, smooth_noise, uniform
-from .geometry import warp
+from ..augmentation.geometry import warp
+from ..draws import coin, smooth_noise, uniform
 
 
 def disturb(masks: Tensor, strength: Tensor, generator: torch.Generator) -> Tensor:

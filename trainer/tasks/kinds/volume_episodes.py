@@ -11,7 +11,7 @@ from torch import Tensor
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.segmentation.shapes import shapes_between
 
-from .pool import DataPool, VolumeTask
+from ..pool import DataPool, VolumeTask
 
 #: Where the prior of a query slice comes from.
 PRIOR_SOURCES = ("none", "interpolated", "neighbour", "nearest")

@@ -13,11 +13,11 @@ from trainer.tasks.pool import build_pool, volume_datasets
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.inference import InContextModel
 
+from ..report import markdown_table, plot_lines, write_csv, write_text
 from .bootstrap import mean_with_interval
 from .case_pictures import draw_cases
 from .click_scores import ClickScore, click_curve
 from .in_context import MeanOfSupport, Score, choose_tasks, mean_over_datasets, score_task
-from .report import markdown_table, plot_lines, write_csv, write_text
 from .volume_scores import METHODS, VolumeScore, choose_volumes, mean_volume_dice, score_volume
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import uniform
+from ..draws import uniform
 
 #: How a click's place in its region is chosen: anywhere, deepest inside, or along the border.
 KINDS = ("random", "centre", "border")

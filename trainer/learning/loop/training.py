@@ -51,7 +51,7 @@ class EpisodeNetwork(nn.Module):
         self.network = network
 
     def forward(self, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
-        """See :func:`~trainer.learning.episode_forward.episode_logits`."""
+        """See :func:`~trainer.learning.loop.episode_forward.episode_logits`."""
         return episode_logits(self.network, queries, support_images, support_labels)
 
 

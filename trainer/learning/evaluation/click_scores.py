@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from trainer.tasks.pool import DataPool, Task
-from trainer.tasks.prompts import correct
+from trainer.tasks.prompts.clicks import correct
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
+from ..loop.losses import hard_dice
 from .in_context import at_resolution, query_order, read_at, support_entries
-from .losses import hard_dice
 
 
 @dataclass(frozen=True)

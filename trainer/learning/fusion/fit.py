@@ -14,7 +14,7 @@ from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.progress import ProgressCallback
 from UniverSegSlicerLib.segmentation.fusion import Terms, Weights
 
-from .fusion_evidence import SITUATIONS, Case, CaseEvidence
+from .evidence import SITUATIONS, Case, CaseEvidence
 
 if TYPE_CHECKING:
     from torch import Tensor

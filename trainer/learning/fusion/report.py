@@ -12,9 +12,9 @@ import numpy as np
 
 from UniverSegSlicerLib.segmentation.fusion import Weights
 
-from .fusion_evidence import PLACED, SITUATIONS
-from .fusion_fit import METHODS, FusionScore
-from .report import markdown_table, write_csv, write_text
+from ..report import markdown_table, write_csv, write_text
+from .evidence import PLACED, SITUATIONS
+from .fit import METHODS, FusionScore
 
 _DIGITS = 3
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.tasks.kinds.volume_episodes import between_marks
 from trainer.tasks.pool import DataPool, VolumeTask
-from trainer.tasks.volume_episodes import between_marks
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate

@@ -7,8 +7,8 @@ from kornia.enhance import sharpness
 from kornia.filters import gaussian_blur2d, sobel
 from torch import Tensor
 
-from .augmentation_table import AugmentationTable, Operations
-from .draws import coin, normal, uniform
+from ..draws import coin, normal, uniform
+from .table import AugmentationTable, Operations
 
 #: Evenly spaced grey values that a random curve gives new values.
 _KNOTS = 6

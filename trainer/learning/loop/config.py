@@ -134,7 +134,7 @@ class OptimizerSettings:
     """Muon for the kernels and Adam for the rest, or Adam for all, with decoupled weight decay.
 
     The rate warms up linearly, then follows the schedule over the whole run; see
-    :func:`~trainer.learning.optimizers.make_optimizers`.
+    :func:`~trainer.learning.loop.optimizers.make_optimizers`.
     """
 
     kind: Literal["adamw", "muon"] = "muon"

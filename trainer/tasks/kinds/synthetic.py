@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from UniverSegSlicerLib.errors import InputError
 
-from .draws import normal, uniform
-from .geometry import warp
+from ..augmentation.geometry import warp
+from ..draws import normal, uniform
 
 Range = tuple[float, float]
 _PUBLISHED_SIDE = 256

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from .checkpoints import find_checkpoint
-from .report import markdown_table, write_text
+from ..loop.checkpoints import find_checkpoint
+from ..report import markdown_table, write_text
 
 
 def write_model_card(

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
+from ..pictures import overlay, save_picture, tile
 from .in_context import Score, read_at, support_entries
-from .pictures import overlay, save_picture, tile
 
 _TRUTH, _ANSWER = (0, 200, 0), (255, 40, 40)
 

@@ -12,7 +12,7 @@ from trainer.tasks.pool import DataPool, build_pool, volume_datasets
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
-from .config import TrainingConfig
+from ..loop.config import TrainingConfig
 from .in_context import choose_tasks, mean_over_datasets, score_task
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""A training run: settings, optimizers, losses, checkpoints. :func:`.training.train` carries it out."""

@@ -1,0 +1,1 @@
+"""What lies on disk, format by format. :func:`.loading.load_array` reads any file as an :class:`.arrays.RawArray`."""

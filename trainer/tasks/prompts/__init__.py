@@ -1,0 +1,1 @@
+"""What a query brings besides its image: simulated clicks and prior planes."""
