@@ -1,4 +1,4 @@
-"""DICOM series: geometry from positions, and what makes a folder unusable."""
+"""Classic DICOM series: grids from positions, values slice by slice, and what makes slices no volume."""
 
 from __future__ import annotations
 
@@ -7,87 +7,317 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 
+from Testing.files.dicom_maker import AXIAL, CT, MR, PET, SAGITTAL, heights, write_series
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.files import read_volume
+from UniverSegSlicerLib.files.dicom import read_dicom
 
 ARRAY = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
 
 
-def write_series(
-    folder: Path,
-    positions: list[tuple[float, float, float]],
-    *,
-    orientation: tuple[float, ...] = (1, 0, 0, 0, 1, 0),
-    uid: str = "1.2.3.4",
-) -> None:
-    """Write the slices of ARRAY to a folder, at these positions, in an order of names that is not theirs."""
-    folder.mkdir(exist_ok=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for index, position in enumerate(positions):
-        image = sitk.GetImageFromArray(ARRAY[index : index + 1])
-        tags = {
-            "0008|0060": "CT",
-            "0008|103e": f"series {uid}",
-            "0020|000d": "1.2.3",
-            "0020|000e": uid,
-            "0008|0018": f"{uid}.{index}",
-            "0020|0013": str(index),
-            "0020|0032": "\\".join(map(str, position)),
-            "0020|0037": "\\".join(map(str, orientation)),
-            "0028|0030": "0.7\\0.5",
-        }
-        for tag, value in tags.items():
-            image.SetMetaData(tag, value)
-        image.SetSpacing((0.5, 0.7, 1.0))
-        image.SetOrigin(position)
-        row, column = np.array(orientation[:3]), np.array(orientation[3:])
-        image.SetDirection(np.stack([row, column, np.cross(row, column)], axis=1).ravel().tolist())
-        writer.SetFileName(str(folder / f"{(index * 3) % 5}-{uid}.dcm"))
-        writer.Execute(image)
+def refused(path: Path, *words: str, **options: object) -> str:
+    """The sentence with which a path is refused; it names the path, and holds each of these words."""
+    with pytest.raises(InputError) as caught:
+        read_dicom(path, **options)  # type: ignore[arg-type]
+    sentence = str(caught.value)
+    assert path.name in sentence and "\n" not in sentence
+    for word in words:
+        assert word in sentence, sentence
+    return sentence
+
+
+def sitk_series(folder: Path) -> sitk.Image:
+    """What SimpleITK makes of a folder."""
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    return reader.Execute()
+
+
+def oblique(angle: float) -> tuple[tuple[float, ...], np.ndarray]:
+    """An orientation turned about two axes, and its normal."""
+    c, s = np.cos(angle), np.sin(angle)
+    row, column = np.array([c, s, 0]), np.array([-s * c, c * c, s])
+    return (*row, *column), np.cross(row, column)
 
 
 def test_a_series_is_read_in_the_order_of_its_positions(tmp_path: Path) -> None:
-    write_series(tmp_path / "ct", [(-10, -20, 30 + 2.5 * k) for k in range(5)])
-    volume = read_volume(tmp_path / "ct")
+    write_series(tmp_path / "ct", ARRAY, heights(5))
+    volume = read_dicom(tmp_path / "ct")
     np.testing.assert_array_equal(volume.array, ARRAY)
-    np.testing.assert_allclose(volume.geometry.spacing, (0.5, 0.7, 2.5))
-    np.testing.assert_allclose(volume.geometry.origin, (-10, -20, 30))
+    assert volume.array.dtype == np.int16
+    assert volume.geometry.spacing == (0.5, 0.7, 2.5)
+    assert volume.geometry.origin == (-10, -20, 30)
+    assert volume.geometry.direction == (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
-def test_an_oblique_series_keeps_its_direction(tmp_path: Path) -> None:
-    cos, sin = np.cos(0.3), np.sin(0.3)
-    orientation = (1.0, 0.0, 0.0, 0.0, cos, sin)
-    normal = np.array([0, -sin, cos])
-    write_series(tmp_path / "mr", [tuple(3.0 * k * normal) for k in range(5)], orientation=orientation)
-    volume = read_volume(tmp_path / "mr")
-    np.testing.assert_allclose(volume.geometry.matrix, [[1, 0, 0], [0, cos, -sin], [0, sin, cos]], atol=1e-5)
-    np.testing.assert_allclose(volume.geometry.spacing, (0.5, 0.7, 3.0), rtol=1e-5)
+@pytest.mark.parametrize("turned", [AXIAL, SAGITTAL, (0, 1, 0, 1, 0, 0), (-1, 0, 0, 0, 0, 1), "oblique"])
+@pytest.mark.parametrize("falling", [False, True])
+def test_the_grid_and_the_voxels_are_those_of_simpleitk(tmp_path: Path, turned: object, falling: bool) -> None:
+    orientation, normal = oblique(0.3)
+    if turned != "oblique":
+        orientation = turned  # type: ignore[assignment]
+        normal = np.cross(orientation[:3], orientation[3:])
+    order = range(5) if not falling else range(4, -1, -1)
+    positions = [tuple(np.array([-31.5, 4.25, 90]) + 3.0 * k * normal) for k in order]
+
+    def rescale(_: int, made: Dataset) -> None:
+        made.RescaleSlope, made.RescaleIntercept = 2, -1024
+
+    write_series(tmp_path / "mr", ARRAY, positions, orientation=orientation, kind=MR, change=rescale)
+    volume, image = read_dicom(tmp_path / "mr"), sitk_series(tmp_path / "mr")
+    np.testing.assert_array_equal(volume.array, sitk.GetArrayFromImage(image))
+    np.testing.assert_array_equal(volume.array, (ARRAY[::-1] if falling else ARRAY).astype(int) * 2 - 1024)
+    for ours, theirs in (
+        (volume.geometry.spacing, image.GetSpacing()),
+        (volume.geometry.origin, image.GetOrigin()),
+        (volume.geometry.direction, image.GetDirection()),
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_one_file_is_one_slice(tmp_path: Path) -> None:
-    write_series(tmp_path / "ct", [(0, 0, 2.5 * k) for k in range(5)])
-    volume = read_volume(next((tmp_path / "ct").glob("0-*.dcm")))
-    np.testing.assert_array_equal(volume.array, ARRAY[:1])
+    paths = write_series(tmp_path / "ct", ARRAY, heights(5))
+    volume = read_dicom(paths[1])
+    np.testing.assert_array_equal(volume.array, ARRAY[1:2])
+    assert volume.geometry.spacing == (0.5, 0.7, 2)
+    assert volume.geometry.origin == (-10, -20, 32.5)
+
+
+@pytest.mark.parametrize("first", [(1, 0), (2.5e-4, 0), (1e-5, 3.25)])
+def test_every_slice_is_rescaled_by_its_own_slope(tmp_path: Path, first: tuple[float, float]) -> None:
+    array = np.abs(ARRAY)
+    slopes = [first, *((1e-4 * (k + 1), 0.5 * k) for k in range(1, 5))]
+    if first == (1, 0):
+        array[0] = 0  # as scanners write blank slices
+
+    def rescale(index: int, made: Dataset) -> None:
+        made.RescaleSlope, made.RescaleIntercept = slopes[index]
+
+    write_series(tmp_path / "pet", array, heights(5), kind=PET, change=rescale)
+    volume = read_dicom(tmp_path / "pet")
+    expected = [
+        plane * slope + intercept for plane, (slope, intercept) in zip(array.astype(float), slopes, strict=True)
+    ]
+    assert volume.array.dtype == np.float32
+    np.testing.assert_allclose(volume.array, expected, rtol=1e-6)
+
+
+def test_whole_slopes_give_whole_numbers(tmp_path: Path) -> None:
+    array = np.full((3, 4, 4), 65535, np.uint16)
+
+    def rescale(index: int, made: Dataset) -> None:
+        made.RescaleSlope, made.RescaleIntercept = index + 1, -1024
+
+    write_series(tmp_path / "ct", array, heights(3), change=rescale)
+    volume = read_dicom(tmp_path / "ct")
+    assert volume.array.dtype == np.int32
+    assert volume.array[:, 0, 0].tolist() == [65535 - 1024, 131070 - 1024, 196605 - 1024]
+
+
+@pytest.mark.parametrize(("slope", "word"), [("0", "Rescale Slope is 0"), ("NaN", "Rescale Slope"), ("1e300", "Slope")])
+def test_senseless_slopes(tmp_path: Path, slope: str, word: str) -> None:
+    def rescale(index: int, made: Dataset) -> None:
+        made.RescaleIntercept = 0
+        made.RescaleSlope = 2
+        if index == 2:
+            made["RescaleSlope"] = _raw("RescaleSlope", slope)
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), change=rescale)
+    refused(tmp_path / "ct", word, "2-1.dcm")
+
+
+def test_a_slice_without_a_slope_among_others(tmp_path: Path) -> None:
+    array = np.abs(ARRAY)
+
+    def rescale(index: int, made: Dataset) -> None:
+        if index:
+            made.RescaleSlope, made.RescaleIntercept = 1e-4, 0
+
+    write_series(tmp_path / "pet", array, heights(5), kind=PET, change=rescale)
+    refused(tmp_path / "pet", "has no Rescale Slope, which other slices of its series have")
+    array[0] = 0
+    write_series(tmp_path / "pet", array, heights(5), kind=PET, change=rescale)
+    np.testing.assert_allclose(read_dicom(tmp_path / "pet").array, array * 1e-4, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("positions", "word"),
+    ("positions", "words"),
     [
-        ([(0, 0, 0), (0, 0, 2), (0, 0, 6), (0, 0, 8), (0, 0, 10)], "not evenly spaced"),
-        ([(0, 0, 0), (0, 1, 2), (0, 2, 4), (0, 3, 6), (0, 4, 8)], "gantry tilt"),
-        ([(0, 0, 0)] * 5, "same position"),
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 6), (0, 0, 8), (0, 0, 10)], ["not evenly spaced", "4 mm after slice 2"]),
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 4), (0, 0, 6), (0, 0, 10)], ["not evenly spaced", "missing"]),
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 4), (0, 0, 5), (0, 0, 6)], ["not evenly spaced"]),
+        ([(0, 0, 0), (0, 1, 2), (0, 2, 4), (0, 3, 6), (0, 4, 8)], ["gantry tilt of 27 degrees", "resample"]),
+        ([(0, 0, 0), (0, 0.1, 2), (0, 0.2, 4), (0, 0.3, 6), (0, 0.4, 8)], ["gantry tilt of 2.9 degrees"]),
+        ([(0, 0, 0), (5, 0, 2), (0, 0, 4), (0, 0, 6), (0, 0, 8)], ["shifted sideways"]),
+        ([(0, 0, 0)] * 5, ["same position"]),
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 2), (0, 0, 4), (0, 0, 6)], ["same position", "1 of 4 positions"]),
     ],
 )
-def test_stacks_that_are_no_grid_are_refused(tmp_path: Path, positions: list, word: str) -> None:
-    write_series(tmp_path / "ct", positions)
-    with pytest.raises(InputError, match=word):
-        read_volume(tmp_path / "ct")
+def test_stacks_that_are_no_grid_are_refused(tmp_path: Path, positions: list, words: list[str]) -> None:
+    write_series(tmp_path / "ct", ARRAY, positions)
+    refused(tmp_path / "ct", *words)
 
 
-def test_several_series_are_named(tmp_path: Path) -> None:
-    write_series(tmp_path / "ct", [(0, 0, k) for k in range(5)])
-    write_series(tmp_path / "ct", [(0, 0, k) for k in range(3)], uid="1.2.3.5")
-    with pytest.raises(InputError, match=r"2 DICOM series \(series 1\.2\.3\.4, 5 files, series 1\.2\.3\.5, 3 files\)"):
-        read_volume(tmp_path / "ct")
+def test_positions_as_scanners_round_them_are_a_grid(tmp_path: Path) -> None:
+    positions = [(0, 0, round(0.625 * k, 1)) for k in range(5)]
+    write_series(tmp_path / "ct", ARRAY, positions)
+    assert read_dicom(tmp_path / "ct").geometry.spacing == (0.5, 0.7, 0.625)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("ImagePositionPatient", "-20\\-15\\"),
+        ("ImagePositionPatient", "1\\2"),
+        ("ImagePositionPatient", "nan\\0\\0"),
+        ("ImagePositionPatient", "1e300\\0\\0"),
+        ("ImagePositionPatient", "a\\b\\c"),
+        ("ImageOrientationPatient", "1\\0\\0\\1\\0\\0"),
+        ("ImageOrientationPatient", "0\\0\\0\\0\\0\\0"),
+        ("ImageOrientationPatient", "1\\0\\0\\0\\inf\\0"),
+        ("PixelSpacing", "0\\0"),
+        ("PixelSpacing", "-1\\1"),
+        ("PixelSpacing", "1"),
+        ("RescaleIntercept", "1\\2"),
+    ],
+)
+def test_senseless_numbers_are_named(tmp_path: Path, keyword: str, value: str) -> None:
+    from pydicom.datadict import dictionary_description
+
+    def spoil(index: int, made: Dataset) -> None:
+        if index == 3:
+            made[keyword] = _raw(keyword, value)
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), change=spoil)
+    refused(tmp_path / "ct", dictionary_description(keyword), "3-1.dcm")
+
+
+def _raw(keyword: str, value: str):
+    """An element whose text pydicom would not write."""
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    data = value.encode() + b" " * (len(value) % 2)
+    return RawDataElement(Tag(tag_for_keyword(keyword)), "DS", len(data), data, 0, False, True)
+
+
+@pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient"])
+@pytest.mark.parametrize("every", [False, True])
+def test_slices_without_position_or_orientation(tmp_path: Path, keyword: str, every: bool) -> None:
+    def spoil(index: int, made: Dataset) -> None:
+        if every or index == 3:
+            del made[keyword]
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), change=spoil)
+    refused(tmp_path / "ct", "position", "orientation", "stacked")
+
+
+def test_slices_that_do_not_say_how_large_their_pixels_are(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "ct", ARRAY, heights(5), change=lambda _, made: made.__delattr__("PixelSpacing"))
+    refused(tmp_path / "ct", "Pixel Spacing")
+    assert read_dicom(paths[0]).geometry.spacing == (1, 1, 2)  # a picture
+
+
+def test_two_directions_are_told_apart(tmp_path: Path) -> None:
+    write_series(tmp_path / "mr", ARRAY, heights(5))
+    positions = [(2.0 * k, 0, 0) for k in range(3)]
+    for path in write_series(tmp_path / "mr", ARRAY[:3] + 1, positions, orientation=SAGITTAL, series=2):
+        import pydicom
+
+        made = pydicom.dcmread(path)
+        made.SeriesInstanceUID = pydicom.dcmread(next((tmp_path / "mr").glob("*-1.dcm"))).SeriesInstanceUID
+        made.save_as(path)
+    refused(
+        tmp_path / "mr", "2 stacks of slices that are not parallel",
+        "--component: 0 (axial 7 x 6, 5 slices), 1 (sagittal 7 x 6, 3 slices)",
+    )  # fmt: skip
+    np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=0).array, ARRAY)
+    second = read_dicom(tmp_path / "mr", component=1)
+    np.testing.assert_allclose(second.geometry.matrix[:, 2], np.cross(SAGITTAL[:3], SAGITTAL[3:]))
+    assert second.array.shape == (3, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("mark", "values", "title"),
+    [
+        ("TemporalPositionIdentifier", [1, 2], "time point 1"),
+        ("EchoTime", [2.3, 10.5], "echo time 2.3"),
+        ("TriggerTime", [0, 400], "trigger time 0"),
+        ("AcquisitionNumber", [4, 5], "acquisition 4"),
+        ("ImageType", [["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"]], "image type ORIGINAL\\PRIMARY\\M"),
+        ("AcquisitionTime", ["120000", "120130"], "time 120000"),
+        (None, [0, 0], "number 1 of 2 at each position"),
+    ],
+)
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_time_points_are_told_apart_and_chosen(
+    tmp_path: Path, mark: str | None, values: list, title: str, interleaved: bool
+) -> None:
+    both = np.concatenate([ARRAY, ARRAY + 1])
+    order = [k + 5 * t for k in range(5) for t in range(2)] if interleaved else list(range(10))
+
+    def change(index: int, made: Dataset) -> None:
+        made.InstanceNumber = index + 1
+        if mark is not None:
+            setattr(made, mark, values[order[index] // 5])
+
+    write_series(tmp_path / "mr", both[order], [heights(5)[n % 5] for n in order], kind=MR, change=change)
+    refused(tmp_path / "mr", "several slices at the same position: 2 volumes", f"--component: 0 ({title}), 1 (")
+    for component, expected in enumerate((ARRAY, ARRAY + 1)):
+        volume = read_dicom(tmp_path / "mr", component=component)
+        np.testing.assert_array_equal(volume.array, expected)
+        assert volume.geometry.spacing == (0.5, 0.7, 2.5)
+    refused(tmp_path / "mr", "--component 2 is none", "the last 1", component=2)
+
+
+def test_echoes_and_times_at_once(tmp_path: Path) -> None:
+    def change(index: int, made: Dataset) -> None:
+        made.InstanceNumber = 1
+        made.EchoTime, made.TemporalPositionIdentifier = 1 + index // 3 % 2, 1 + index // 6
+
+    array = np.stack([np.full((4, 4), n, np.int16) for n in range(12)])
+    write_series(tmp_path / "mr", array, heights(3) * 4, kind=MR, change=change)
+    refused(tmp_path / "mr", "4 volumes", "0 (time point 1, echo time 1")
+    assert read_dicom(tmp_path / "mr", component=3).array[:, 0, 0].tolist() == [9, 10, 11]
+
+
+def test_the_phases_of_one_slice(tmp_path: Path) -> None:
+    def change(index: int, made: Dataset) -> None:
+        made.TriggerTime = 40 * index
+
+    write_series(tmp_path / "mr", ARRAY, heights(1) * 5, kind=MR, change=change)
+    refused(tmp_path / "mr", "5 volumes", "0 (trigger time 0), 1 (trigger time 40), ..., 4 (trigger time 160)")
+    np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=3).array, ARRAY[3:4])
+
+
+def test_parallel_stacks_side_by_side(tmp_path: Path) -> None:
+    places = [(0, 0, z) for z in (0, 2, 4, 40, 42)]
+
+    def change(index: int, made: Dataset) -> None:
+        made.AcquisitionNumber = 1 + index // 3
+
+    write_series(tmp_path / "mr", ARRAY, places, kind=MR, change=change)
+    refused(tmp_path / "mr", "2 stacks of slices at different places", "0 (acquisition 1), 1 (acquisition 2)")
+    np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=0).array, ARRAY[:3])
+
+
+def test_localizers_in_the_series_are_left_out(tmp_path: Path) -> None:
+    def change(index: int, made: Dataset) -> None:
+        if index == 0:
+            made.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+            made.ImageOrientationPatient = list(SAGITTAL)
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), kind=CT, change=change)
+    np.testing.assert_array_equal(read_dicom(tmp_path / "ct").array, ARRAY[1:])
+
+
+def test_a_mosaic_is_refused(tmp_path: Path) -> None:
+    def change(index: int, made: Dataset) -> None:
+        made.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+
+    paths = write_series(tmp_path / "mr", ARRAY[:1], heights(1), kind=MR, change=change)
+    for path in (paths[0], tmp_path / "mr"):
+        with pytest.raises(InputError, match=r"Siemens mosaic.*dcm2niix"):
+            read_dicom(path)

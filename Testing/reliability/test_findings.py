@@ -11,7 +11,6 @@ import pytest
 
 from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.files import check_grid, read_volume, write_label_map
-from UniverSegSlicerLib.files.dicom.elements import check_elements
 from UniverSegSlicerLib.imaging import Geometry, IntensityWindow, SliceFrame, Volume
 from UniverSegSlicerLib.segmentation import STRATEGIES, PropagationSettings, SupportSet, click_segment, propagate
 
@@ -173,22 +172,17 @@ def test_a_dicom_element_longer_than_its_file(tmp_path: Path) -> None:
     data[place : place + 4] = (1 << 31).to_bytes(4, "little")
     path = tmp_path / "ct.dcm"
     path.write_bytes(data)
-    with pytest.raises(InputError, match="2147483648 bytes of one element are not in the file"):
+    # There is no more than the voxels and what little lies behind them: these are read, and no gigabytes are reserved.
+    assert read_volume(path).array.shape == (1, 128, 128)
+    path.write_bytes(data[: place + 4 + 128])
+    for given in (path, tmp_path):
+        with pytest.raises(InputError, match="tells of 32768 bytes of voxels, and 128 bytes are there"):
+            read_volume(given)
+    rows = data.index(b"\x28\x00\x10\x00US") + 8
+    data[rows : rows + 2] = (65535).to_bytes(2, "little")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is cut off or damaged: its header tells of 16776960 bytes of voxels"):
         read_volume(path)
-    with pytest.raises(InputError, match="2147483648 bytes of one element are not in the file"):
-        read_volume(tmp_path)
-
-
-def test_real_dicom_files_of_every_syntax_pass_the_check() -> None:
-    import pydicom
-
-    from UniverSegSlicerLib.files.dicom import is_dicom
-
-    folder = Path(pydicom.__file__).parent / "data" / "test_files"
-    files = [path for path in folder.rglob("*.dcm") if path.is_file() and is_dicom(path)]
-    for path in files:
-        check_elements(path)
-    assert len(files) > 30
 
 
 @pytest.mark.parametrize("offset", [1e38, float("nan"), float("inf"), -1.0])
