@@ -13,10 +13,10 @@ from UniverSegSlicerLib.errors import Cancelled, InputError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.network.memory import OutOfMemory, Plan, default_budget, run_within_memory
-from UniverSegSlicerLib.network.published import kernels
+from UniverSegSlicerLib.network.published import engine, kernels
 from UniverSegSlicerLib.network.published.composed import ComposedConvolution
 from UniverSegSlicerLib.network.published.encoding import encode
-from UniverSegSlicerLib.network.published.engine import ForwardPass
+from UniverSegSlicerLib.network.published.forward_pass import ForwardPass
 from UniverSegSlicerLib.network.published.planning import plan_passes
 from UniverSegSlicerLib.network.published.prepared import PreparedNetwork
 from UniverSegSlicerLib.progress import CancelToken
@@ -245,7 +245,7 @@ def test_a_model_whose_device_has_no_memory_goes_on_on_the_cpu(monkeypatch):
                 raise torch.cuda.OutOfMemoryError("simulated")
             return super().__call__(group)
 
-    monkeypatch.setattr(model, "_forward_pass", Starved)
+    monkeypatch.setattr(engine, "ForwardPass", Starved)
     support = model.encode_support(images[0], labels[0])
     with pytest.warns(UserWarning, match="memory of meta is short; the model n goes on on the CPU"):
         logits = model.predict(queries, support)

@@ -21,6 +21,7 @@ import torch
 from UniverSegSlicerLib.errors import ModelError, OutputError, UniverSegError
 from UniverSegSlicerLib.files import read_label_map, write_label_map
 from UniverSegSlicerLib.imaging import Geometry, Volume
+from UniverSegSlicerLib.network.published import engine
 from UniverSegSlicerLib.network.weights import cache_folder, download_model, list_models, locate_model
 from UniverSegSlicerLib.network.weights.download import HttpsOnly, _open
 from UniverSegSlicerLib.segmentation import SupportSet, propagate
@@ -235,7 +236,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_run(failures: int, monkeypatch:
     volume, marks = _phantom()
     model = tiny_network()
     expected = propagate(volume, marks, model=model, axis="k").labels
-    plain, left, passes = model._forward_pass, [failures], [0]
+    plain, left, passes = engine.ForwardPass, [failures], [0]
 
     def short(*arguments: Any, **options: Any) -> Any:
         passes[0] += 1
@@ -244,7 +245,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_run(failures: int, monkeypatch:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return plain(*arguments, **options)
 
-    monkeypatch.setattr(model, "_forward_pass", short)
+    monkeypatch.setattr(engine, "ForwardPass", short)
     np.testing.assert_array_equal(propagate(volume, marks, model=model, axis="k").labels, expected)
     assert left == [0]
     left[0] = 10**6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,14 +13,12 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..progress import CancelToken, ProgressCallback
-from .architecture import QUERY_PLANES, Architecture
+from .architecture import QUERY_PLANES
+from .engines import Engine, engine_for
+from .families import AnyArchitecture, AnyNetwork
 from .memory import OutOfMemory, Plan, default_budget, run_within_memory
 from .precision import Precision, choose_dtype
-from .published.encoding import Encoding, encode
-from .published.engine import ForwardPass
-from .published.model import UniverSeg, check_shapes
-from .published.planning import feature_bytes, plan_passes
-from .published.prepared import PreparedNetwork
+from .shapes import check_shapes
 
 ArrayLike: TypeAlias = Tensor | np.ndarray
 
@@ -34,7 +32,8 @@ class EncodedSupport:
 
     def __init__(self, planes: Tensor) -> None:
         self._planes = planes
-        self._encoding: Encoding | None = None
+        self._engine: Engine | None = None
+        self._encoding: Any = None
 
     @property
     def size(self) -> int:
@@ -46,19 +45,13 @@ class EncodedSupport:
         """Rows and columns of its slices."""
         return self._planes.shape[2], self._planes.shape[3]
 
-    def encoding_for(self, network: PreparedNetwork, budget: int) -> Encoding:
-        """The encoding for ``network``, computed when first asked for."""
-        if self._encoding is not None and self._encoding.network is network:
-            return self._encoding
-        self._encoding = None
-        # Half of the memory is left to the pass itself.
-        keep = self.size * feature_bytes(network, *self.shape) <= budget // 2
-        plan = Plan(1, plan_passes(network, 1, self.size, *self.shape, budget).chunk, keep)
-        encoding, _ = run_within_memory(
-            plan, lambda plan: encode(network, self._planes, keep=plan.keep, chunk=plan.chunk)
-        )
-        self._encoding = encoding
-        return encoding
+    def encoding_for(self, engine: Engine, budget: int) -> Any:
+        """The encoding for ``engine``, computed when first asked for."""
+        if self._engine is not engine:
+            self._encoding = None
+            self._encoding = engine.encode(self._planes, budget)
+            self._engine = engine
+        return self._encoding
 
 
 class InContextModel:
@@ -72,16 +65,15 @@ class InContextModel:
         precision: ``"fp32"``, ``"bf16"``, or ``"auto"``: bf16 where the device has instructions for it.
     """
 
-    def __init__(self, network: UniverSeg, *, name: str, device: torch.device, precision: Precision = "auto") -> None:
+    def __init__(self, network: AnyNetwork, *, name: str, device: torch.device, precision: Precision = "auto") -> None:
         self.name = name
         self.network = network
         self._precision: Precision = precision
         with torch.inference_mode():
-            self._prepared = PreparedNetwork.of(network, device, choose_dtype(precision, device))
-        self._forward_pass = ForwardPass
+            self._engine = engine_for(network, device, choose_dtype(precision, device))
 
     @property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> AnyArchitecture:
         """The shape of the network."""
         return self.network.architecture
 
@@ -98,12 +90,12 @@ class InContextModel:
     @property
     def device(self) -> torch.device:
         """Where the model computes now."""
-        return self._prepared.device
+        return self._engine.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The type that it computes in, float32 or bfloat16."""
-        return self._prepared.dtype
+        return self._engine.dtype
 
     def __call__(self, query: ArrayLike, support_images: ArrayLike, support_labels: ArrayLike) -> Tensor:
         """Logits of queries that come with a support set each.
@@ -120,7 +112,7 @@ class InContextModel:
             InputError: The shapes do not fit together.
         """
         queries, images, labels = (_tensor(x) for x in (query, support_images, support_labels))
-        check_shapes(self.architecture, queries, images, labels)
+        check_shapes(self.query_channels, self.architecture.size_multiple, queries, images, labels)
         logits = [
             self.predict(queries[index : index + 1], self.encode_support(images[index], labels[index]))
             for index in range(len(queries))
@@ -187,7 +179,7 @@ class InContextModel:
         while start < len(planes):
             budget = default_budget(self.device) if memory_budget is None else memory_budget
             encoding = self._encode(support, budget)
-            plan = plan or plan_passes(self._prepared, len(planes), support.size, *support.shape, budget)
+            plan = plan or self._engine.plan(len(planes), support.size, *support.shape, budget)
             attempt = partial(self._attempt, planes, start, encoding, progress, cancel)
             try:
                 found, plan = run_within_memory(plan, attempt)
@@ -206,7 +198,7 @@ class InContextModel:
         self,
         queries: Tensor,
         start: int,
-        encoding: Encoding,
+        encoding: Any,
         progress: ProgressCallback | None,
         cancel: CancelToken | None,
         plan: Plan,
@@ -221,26 +213,25 @@ class InContextModel:
             if progress is not None:
                 progress((start + fraction * len(group)) / len(queries), f"Segmenting {message}")
 
-        forward = self._forward_pass(encoding, chunk=plan.chunk, keep=plan.keep, checkpoint=checkpoint)
-        logits = forward(group.to(self.device)).cpu()
+        logits = self._engine.predict(group, encoding, plan, checkpoint)
         checkpoint(1.0)
         return logits
 
-    def _encode(self, support: EncodedSupport, budget: int) -> Encoding:
+    def _encode(self, support: EncodedSupport, budget: int) -> Any:
         with torch.inference_mode():
             try:
-                return support.encoding_for(self._prepared, budget)
+                return support.encoding_for(self._engine, budget)
             except OutOfMemory:
                 if self.device.type == "cpu":
                     raise
                 self._move_to_cpu()
-                return support.encoding_for(self._prepared, default_budget(self.device))
+                return support.encoding_for(self._engine, default_budget(self.device))
 
     def _move_to_cpu(self) -> None:
         warnings.warn(f"The memory of {self.device} is short; the model {self.name} goes on on the CPU.", stacklevel=3)
         cpu = torch.device("cpu")
         with torch.inference_mode():
-            self._prepared = PreparedNetwork.of(self.network, cpu, choose_dtype(self._precision, cpu))
+            self._engine = engine_for(self.network, cpu, choose_dtype(self._precision, cpu))
 
     def _checked(self, queries: Tensor, support: EncodedSupport) -> Tensor:
         """The queries with exactly the planes that the network reads."""

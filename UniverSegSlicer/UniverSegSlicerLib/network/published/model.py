@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
 from ..architecture import Architecture
+from ..shapes import check_shapes
 from .blocks import CrossBlock, downsample, linear_convolution, mean_of_support, upsample
 
 
@@ -64,7 +64,8 @@ class UniverSeg(nn.Module):
         Raises:
             InputError: The shapes do not fit together, or H or W is no multiple of ``architecture.size_multiple``.
         """
-        check_shapes(self.architecture, query, support_images, support_labels)
+        channels, multiple = self.architecture.query_channels, self.architecture.size_multiple
+        check_shapes(channels, multiple, query, support_images, support_labels)
         size = support_images.shape[1]
         u = [query]
         v = [torch.cat([support_images, support_labels], dim=2).flatten(0, 1)] if size else []
@@ -95,22 +96,3 @@ class UniverSeg(nn.Module):
         if v and up:
             v = [upsample(v[0]), *v[1:]]
         return block(u, v, size, last=last)
-
-
-def check_shapes(architecture: Architecture, query: Tensor, support_images: Tensor, support_labels: Tensor) -> None:
-    """Raise InputError unless the three tensors of a forward pass fit the network and each other."""
-    channels, multiple = architecture.query_channels, architecture.size_multiple
-    if query.ndim != 4 or query.shape[1] != channels:
-        raise InputError(f"query has shape {tuple(query.shape)}; expected (B, {channels}, H, W).")
-    batch, _, rows, columns = query.shape
-    if rows % multiple or columns % multiple or not rows or not columns:
-        raise InputError(f"query has {rows} x {columns} pixels; both must be multiples of {multiple}.")
-    expected = f"({batch}, S, 1, {rows}, {columns})"
-    for name, tensor in (("support_images", support_images), ("support_labels", support_labels)):
-        if tensor.ndim != 5 or tensor.shape[0] != batch or tuple(tensor.shape[2:]) != (1, rows, columns):
-            raise InputError(f"{name} has shape {tuple(tensor.shape)}; expected {expected}.")
-    if support_images.shape[1] != support_labels.shape[1]:
-        raise InputError(
-            f"support_images has {support_images.shape[1]} elements and support_labels {support_labels.shape[1]}; "
-            "every image needs its label."
-        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError
-from ..architecture import Architecture
+from ..families import AnyArchitecture, architecture_from_dict
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*\.safetensors")
@@ -58,7 +58,7 @@ class CatalogueEntry:
     url: str | None
     sha256: str | None
     size: int | None
-    architecture: Architecture | None
+    architecture: AnyArchitecture | None
     licence: Licence
     training: str
 
@@ -119,7 +119,7 @@ def _entry(model: Any, where: str) -> CatalogueEntry:
     url = _text(model, "url", where, _URL, optional=True)
     if (file is None) == (url is None):
         raise ModelError(f"{where} must have either file or url.")
-    architecture = None if model.get("architecture") is None else Architecture.from_dict(model["architecture"])
+    architecture = None if model.get("architecture") is None else architecture_from_dict(model["architecture"])
     if url is not None and architecture is None:
         raise ModelError(f"{where}: a model with url must tell its architecture.")
     size = model.get("bytes")

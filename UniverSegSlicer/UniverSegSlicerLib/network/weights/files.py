@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..architecture import Architecture
-from ..published.model import UniverSeg
+from ..families import AnyArchitecture, AnyNetwork, architecture_from_json, new_network
 from .safetensors import read_safetensors, write_safetensors
 
 _BLOCK = re.compile(r"enc_blocks\.(\d+)\.cross\.cross_conv\.weight")
 
 
-def read_network(path: Path) -> UniverSeg:
+def read_network(path: Path) -> AnyNetwork:
     """The network in a weight file, in float32 on the CPU.
 
     Args:
@@ -37,7 +37,7 @@ def read_network(path: Path) -> UniverSeg:
         state, metadata = read_safetensors(path)
         if "architecture" not in metadata:
             raise ModelError(f"{path}: no architecture in its metadata; this is not a model of this program.")
-        return build_network(state, Architecture.from_json(metadata["architecture"]), path)
+        return build_network(state, architecture_from_json(metadata["architecture"]), path)
     if path.suffix in (".pt", ".pth"):
         state = _read_state_dict(path)
         return build_network(state, infer_architecture(state, path), path)
@@ -45,7 +45,7 @@ def read_network(path: Path) -> UniverSeg:
 
 
 def write_network(
-    path: Path, network: UniverSeg, metadata: Mapping[str, str] | None = None, *, half: bool = True
+    path: Path, network: AnyNetwork, metadata: Mapping[str, str] | None = None, *, half: bool = True
 ) -> None:
     """Write a network as safetensors, with its architecture.
 
@@ -63,14 +63,14 @@ def write_network(
     write_safetensors(path, state, {**(metadata or {}), "architecture": network.architecture.to_json()})
 
 
-def build_network(state: Mapping[str, Tensor], architecture: Architecture, source: object) -> UniverSeg:
+def build_network(state: Mapping[str, Tensor], architecture: AnyArchitecture, source: object) -> AnyNetwork:
     """The network of ``architecture`` with the tensors of ``state`` as float32.
 
     Raises:
         ModelError: A tensor is missing, left over, of another shape or not finite; the message names it.
     """
     with torch.device("meta"):
-        network = UniverSeg(architecture)
+        network = new_network(architecture)
     expected = network.state_dict()
     for name, tensor in expected.items():
         if name not in state:

@@ -1,0 +1,1 @@
+"""The attentive family: cross blocks with attention over the support, on a pretrained encoder of photographs."""
