@@ -14,8 +14,8 @@ from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.published.blocks import CrossBlock, downsample, upsample
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
-from .loop.episode_forward import episode_logits
 from .loop.losses import soft_dice_loss
+from .networks.episode_forward import episode_logits
 
 
 @dataclass(frozen=True)

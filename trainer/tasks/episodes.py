@@ -16,6 +16,7 @@ from .augmentation.geometry import sampling_grid, warp
 from .augmentation.intensity import augment_intensity, augment_labels
 from .augmentation.table import AugmentationTable
 from .draws import coin, uniform
+from .kinds.painted import paint
 from .kinds.superpixels import superpixel_mask
 from .kinds.synthetic import SyntheticSettings, synthetic_tasks
 from .kinds.volume_episodes import VolumeEpisodeSettings, draw_volume_episode, region_maps
@@ -24,7 +25,10 @@ from .prompts.priors import disturb
 from .sampling import HierarchicalSampler, Item, Mode, draw_query_and_support
 
 #: The kinds of episodes, in the order of their shares in the configuration.
-KINDS = ("across", "volume", "synthetic", "superpixel")
+KINDS = ("across", "volume", "synthetic", "superpixel", "painted")
+
+# Labels that a painted episode tells apart at most; more would only take time.
+_MOST_PAINTED_LABELS = 12
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class EpisodeSampler:
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
         tasks = pool.tasks if pool else []
         volumes = pool.volumes if pool else []
-        self._available = {"across": bool(tasks), "superpixel": bool(tasks), "volume": bool(volumes), "synthetic": True}
+        self._available = {kind: bool(tasks) for kind in ("across", "superpixel", "painted")}
+        self._available |= {"volume": bool(volumes), "synthetic": True}
         self._cumulative(settings.shares)
         self.datasets = {task.dataset for task in tasks} | {volume.dataset for volume in volumes}
         self._tasks = self._sampler(tasks, _task_path) if tasks else None
@@ -191,6 +196,9 @@ class EpisodeSampler:
             masks = np.stack([raw[i].masks for i in real])
             planes[real, :, 0] = self.pool.read_images(rows)
             planes[real, :, 1] = self.pool.read_masks(masks)
+            for i in real:
+                if raw[i].kind == "painted":
+                    planes[i, :, 0] = self._painted(raw[i], planes[i])
         for i, one in enumerate(raw):
             if one.label_plane is not None:
                 planes[i, :, 1] = torch.from_numpy(one.label_plane).to(self.device, torch.float32)
@@ -204,6 +212,14 @@ class EpisodeSampler:
                 both = F.interpolate(both, size=(source, source), mode="bilinear", align_corners=False)
             planes[made, :, :2] = both.unflatten(0, (len(made), count))
         return planes
+
+    def _painted(self, one: _Raw, planes: Tensor) -> Tensor:
+        """New appearances of the images ``planes[:, 0]`` of an episode, whose label is ``planes[:, 1]``."""
+        assert self.pool is not None and one.images is not None
+        classes = self.pool.label_maps(one.images, _MOST_PAINTED_LABELS, self.host)
+        # The episode's own label may not be among those drawn, and stands above what overlaps it.
+        classes = torch.where(planes[:, 1] > 0.5, classes.amax() + 1, classes)
+        return paint(planes[:, 0], classes, self.generator)
 
     def _priors(self, raw: list[_Raw], labels: Tensor, planes: Tensor, prompted: float) -> tuple[Tensor, Tensor]:
         """Prior planes ``(T, K, 1, H, W)`` and which of them say anything."""
@@ -261,7 +277,8 @@ class EpisodeSampler:
             base = torch.from_numpy(
                 np.stack([region_maps(mask[None], self.host, self.settings.volume) for mask in masks])
             )
-        return _Raw("across", across.name, across.images[entries], across.masks[entries], base, none)
+        shown = "painted" if kind == "painted" else "across"
+        return _Raw(shown, across.name, across.images[entries], across.masks[entries], base, none)
 
 
 @dataclass(frozen=True)

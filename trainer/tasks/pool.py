@@ -86,6 +86,7 @@ class DataPool:
         tasks: Iterable[Task],
         volumes: Iterable[VolumeTask] = (),
         device: torch.device | str = "cpu",
+        labels: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     ) -> None:
         self.resolution = int(images.shape[-1])
         if packed_masks.shape[-1] * 8 != self.resolution**2:
@@ -100,6 +101,25 @@ class DataPool:
         self._bits = torch.arange(7, -1, -1, device=self.device, dtype=torch.uint8)
         self.tasks = list(tasks)
         self.volumes = list(volumes)
+        self._labels_of = _labels_by_image(*labels) if labels is not None else {}
+
+    def label_maps(self, rows: np.ndarray, most: int, rng: np.random.Generator) -> Tensor:
+        """Label values of images, int64 ``(n, R, R)``, 0 where there is none.
+
+        Args:
+            rows: Rows of the pool, ``(n,)``.
+            most: At most so many labels are drawn, the same for all images.
+            rng: Draws them.
+        """
+        known = [self._labels_of.get(int(row), {}) for row in rows]
+        values = np.array(sorted(set().union(*known)), dtype=np.int64)
+        if len(values) > most:
+            values = np.sort(rng.choice(values, most, replace=False))
+        masks = self.read_masks(np.array([[one.get(int(value), -1) for value in values] for one in known]))
+        if not len(values):
+            return torch.zeros(len(rows), self.resolution, self.resolution, dtype=torch.int64, device=self.device)
+        numbered = masks.long() * torch.from_numpy(values).to(self.device)[:, None, None]
+        return numbered.amax(dim=1)
 
     def read_images(self, rows: np.ndarray) -> Tensor:
         """Images as float32 ``(*rows.shape, R, R)`` in [0, 1]."""
@@ -121,6 +141,14 @@ class DataPool:
     def bytes(self) -> int:
         """Memory that images and masks take, in bytes."""
         return self._images.numel() + self._masks.numel()
+
+
+def _labels_by_image(images: np.ndarray, labels: np.ndarray, masks: np.ndarray) -> dict[int, dict[int, int]]:
+    """Row of the mask of every label value of every image."""
+    found: dict[int, dict[int, int]] = {}
+    for image, label, mask in zip(images.tolist(), labels.tolist(), masks.tolist(), strict=True):
+        found.setdefault(image, {})[label] = mask
+    return found
 
 
 def build_pool(
@@ -174,7 +202,8 @@ def build_pool(
             f"The store's {len(masks)} masks of role {role!r} form no task: a task needs the same label on at least "
             f"two images, or a volume with the label on {min_volume_slices} slices."
         )
-    return DataPool(loaded.images, packed, tasks, volumes, device)
+    labels = tuple(tables[name].to_numpy(np.int64) for name in ("image_row", "label", "mask_row"))
+    return DataPool(loaded.images, packed, tasks, volumes, device, labels)
 
 
 def _joined(images: pandas.DataFrame, masks: pandas.DataFrame) -> pandas.DataFrame:

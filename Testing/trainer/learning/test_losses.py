@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from trainer.learning.loop.episode_forward import episode_logits
 from trainer.learning.loop.losses import (
     cross_entropy_loss,
     false_area_loss,
@@ -17,6 +16,7 @@ from trainer.learning.loop.losses import (
     soft_dice_loss,
 )
 from trainer.learning.loop.schedule import AveragedWeights
+from trainer.learning.networks.episode_forward import episode_logits
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.published.model import UniverSeg
 

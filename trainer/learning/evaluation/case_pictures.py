@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
-from UniverSegSlicerLib.network.published.model import UniverSeg
+from UniverSegSlicerLib.network.families import AnyNetwork
 
 from ..pictures import overlay, save_picture, tile
 from .in_context import Score, read_at, support_entries
@@ -32,7 +32,7 @@ def pick_cases(scores: Sequence[Score], support: int) -> list[tuple[Score, Score
 
 @torch.no_grad()
 def draw_cases(
-    network: UniverSeg,
+    network: AnyNetwork,
     pool: DataPool,
     tasks: Mapping[str, Task],
     scores: Sequence[Score],

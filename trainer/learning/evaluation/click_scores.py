@@ -10,7 +10,7 @@ import torch
 from trainer.tasks.pool import DataPool, Task
 from trainer.tasks.prompts.clicks import correct
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.network.published.model import UniverSeg
+from UniverSegSlicerLib.network.families import AnyNetwork
 
 from ..loop.losses import hard_dice
 from .in_context import at_resolution, query_order, read_at, support_entries
@@ -30,7 +30,7 @@ class ClickScore:
 
 @torch.no_grad()
 def click_curve(
-    network: UniverSeg,
+    network: AnyNetwork,
     pool: DataPool,
     task: Task,
     *,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.published.model import UniverSeg
+from UniverSegSlicerLib.network.families import AnyNetwork
 from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
 from ..loop.losses import hard_dice
@@ -92,7 +92,7 @@ def support_entries(task: Task, query: int, size: int, rng: np.random.Generator)
 
 @torch.no_grad()
 def score_task(
-    network: UniverSeg | MeanOfSupport,
+    network: AnyNetwork | MeanOfSupport,
     pool: DataPool,
     task: Task,
     *,

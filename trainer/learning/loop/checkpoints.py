@@ -15,8 +15,7 @@ from torch import Tensor
 
 from trainer.folders import remove_folder, replace_folder
 from UniverSegSlicerLib.errors import ModelError, OutputError
-from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.published.model import UniverSeg
+from UniverSegSlicerLib.network.families import AnyArchitecture, AnyNetwork, architecture_from_json
 from UniverSegSlicerLib.network.weights.files import build_network, load_tensors
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors, write_safetensors
 
@@ -32,7 +31,7 @@ class Checkpoint:
     """
 
     step: int
-    architecture: Architecture
+    architecture: AnyArchitecture
     network: Mapping[str, Tensor]
     averaged: Mapping[str, Tensor]
     averaged_updates: int
@@ -95,7 +94,7 @@ def find_checkpoint(path: Path) -> Path:
     return found[-1]
 
 
-def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, architecture: AnyArchitecture | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
@@ -108,7 +107,7 @@ def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Che
     path = find_checkpoint(Path(path))
     network, metadata = read_safetensors(path / "model.safetensors")
     averaged, _ = read_safetensors(path / "averaged.safetensors")
-    found = Architecture.from_json(metadata.get("architecture", "null"))
+    found = architecture_from_json(metadata.get("architecture", "null"))
     if architecture is not None:
         require_same_trunk(found, architecture, path)
     optimizers, ranks = load_tensors(path / "optimizer.pt"), load_tensors(path / "states.pt")
@@ -120,18 +119,18 @@ def load_checkpoint(path: Path, architecture: Architecture | None = None) -> Che
     return Checkpoint(step, found, network, averaged, updates, optimizers, ranks, record)
 
 
-def require_same_trunk(found: Architecture, wanted: Architecture, source: object) -> None:
+def require_same_trunk(found: AnyArchitecture, wanted: AnyArchitecture, source: object) -> None:
     """Raise ModelError where two architectures differ in anything but the resolution of training."""
     ours, theirs = wanted.to_dict(), found.to_dict()
-    for name in ours:
-        if name != "resolution" and ours[name] != theirs[name]:
+    for name in {**theirs, **ours}:
+        if name != "resolution" and ours.get(name) != theirs.get(name):
             raise ModelError(
-                f"{source}: {name} is {theirs[name]} in the checkpoint and {ours[name]} in the configuration."
+                f"{source}: {name} is {theirs.get(name)} in the checkpoint and {ours.get(name)} in the configuration."
             )
 
 
-def averaged_network(path: Path) -> UniverSeg:
+def averaged_network(path: Path) -> AnyNetwork:
     """The network with the averaged weights of a checkpoint or run, for evaluation and release."""
     path = find_checkpoint(Path(path))
     state, metadata = read_safetensors(path / "averaged.safetensors")
-    return build_network(state, Architecture.from_json(metadata.get("architecture", "null")), path)
+    return build_network(state, architecture_from_json(metadata.get("architecture", "null")), path)

