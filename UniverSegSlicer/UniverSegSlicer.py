@@ -33,6 +33,9 @@ class UniverSegSlicer(ScriptedLoadableModule):
             "The method is UniverSeg: V. I. Butoi, J. J. Gonzalez Ortiz, T. Ma, M. R. Sabuncu, J. Guttag, A. V. Dalca, "
             "UniverSeg: Universal Medical Image Segmentation, ICCV 2023."
         )
+        # Before another module loads torch: see UniverSegSlicerLib.processors.
+        import UniverSegSlicerLib  # noqa: F401
+
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..processors import leave_busy_processors
 from .inference import InContextModel
 from .precision import Precision, choose_device
 from .weights.files import read_network
@@ -25,6 +26,8 @@ def load_model(
         ModelError: There is no such model or file, it was not downloaded yet, or it is damaged.
     """
     chosen = choose_device(device)
+    if chosen.type == "cpu":
+        leave_busy_processors()
     path = locate_model(name_or_path)
     name = path.stem if Path(name_or_path).suffix == path.suffix else str(name_or_path)
     return InContextModel(read_network(path), name=name, device=chosen, precision=precision)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
+from ..processors import leave_busy_processors
 from ..progress import CancelToken, ProgressCallback, sub_progress
 from .axes import agreed
 from .compose import LabelResult, compose
@@ -118,6 +119,7 @@ def propagate(
         >>> write_label_map("out.nii.gz", result.labels, volume.geometry)  # doctest: +SKIP
     """
     begin = time.perf_counter()
+    leave_busy_processors()
     settings = settings or PropagationSettings()
     strategy = resolve_strategy(settings.strategy, model)
     support = support or SupportSet()
