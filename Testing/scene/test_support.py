@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.segmentation.support import SupportSet
+from UniverSegSlicerLib.segmentation.support.set import SupportSet
 
 SHAPE = (6, 8, 10)
 

@@ -13,9 +13,9 @@ from UniverSegSlicerLib.errors import Cancelled, InputError
 from UniverSegSlicerLib.imaging import AXES, Geometry, SliceFrame, Volume, slice_spacing, slice_stack
 from UniverSegSlicerLib.progress import CancelToken
 from UniverSegSlicerLib.segmentation import Propagation, PropagationSettings, SupportSet, correct_neighbours, propagate
-from UniverSegSlicerLib.segmentation.axes import _Field, _mean, _without_gaps
-from UniverSegSlicerLib.segmentation.compose import LabelResult
-from UniverSegSlicerLib.segmentation.strategies import LabelLogits
+from UniverSegSlicerLib.segmentation.propagation.axes import _Field, _mean, _without_gaps
+from UniverSegSlicerLib.segmentation.propagation.compose import LabelResult
+from UniverSegSlicerLib.segmentation.propagation.task import LabelLogits
 
 THREE = PropagationSettings(axes=3)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from UniverSegSlicerLib.segmentation import PropagationSettings
-from UniverSegSlicerLib.segmentation.choice import draw_support
+from UniverSegSlicerLib.segmentation.support.choice import draw_support
 
 HERE = np.array([5.0, 10.0, 20.0, 40.0])
 

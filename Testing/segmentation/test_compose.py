@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from UniverSegSlicerLib.imaging import Box, SliceFrame
-from UniverSegSlicerLib.segmentation.compose import LabelResult, compose
-from UniverSegSlicerLib.segmentation.strategies import LabelLogits
+from UniverSegSlicerLib.segmentation.propagation.compose import LabelResult, compose
+from UniverSegSlicerLib.segmentation.propagation.task import LabelLogits
 
 SHAPE = (3, 20, 30)
 

@@ -7,7 +7,7 @@ import pytest
 
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
-from UniverSegSlicerLib.segmentation.detail import tile_boxes
+from UniverSegSlicerLib.segmentation.propagation.detail import tile_boxes
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

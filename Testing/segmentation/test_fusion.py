@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from UniverSegSlicerLib.segmentation.evidence import Evidence
-from UniverSegSlicerLib.segmentation.fusion import (
+from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Evidence
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import (
     AROUND_ONE,
     BETWEEN,
     BEYOND,

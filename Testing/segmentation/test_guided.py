@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from UniverSegSlicerLib.imaging import Geometry, Volume
-from UniverSegSlicerLib.segmentation import PropagationSettings, fusion, propagate
-from UniverSegSlicerLib.segmentation.evidence import Mark, contrast, gather
-from UniverSegSlicerLib.segmentation.fusion import Ending, Place, Trust, fuse, weights_for
-from UniverSegSlicerLib.segmentation.registration import (
+from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
+from UniverSegSlicerLib.segmentation.propagation.guided import fusion
+from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Mark, contrast, gather
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Ending, Place, Trust, fuse, weights_for
+from UniverSegSlicerLib.segmentation.propagation.guided.registration import (
     chained,
     even_contrast,
     fields_to_previous,

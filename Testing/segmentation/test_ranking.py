@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from UniverSegSlicerLib.segmentation import Outlook, rank_slices
-from UniverSegSlicerLib.segmentation.strategies import LabelLogits
+from UniverSegSlicerLib.segmentation.propagation.task import LabelLogits
 
 
 def outlook(

@@ -10,13 +10,10 @@ import pytest
 from UniverSegSlicerLib.imaging import Box
 from UniverSegSlicerLib.segmentation import PropagationSettings
 from UniverSegSlicerLib.segmentation.predictor import Meter, SupportStack
-from UniverSegSlicerLib.segmentation.strategies import (
-    LabelTask,
-    cascade,
-    independent,
-    prior_guided,
-    smooth_along_slices,
-)
+from UniverSegSlicerLib.segmentation.propagation.passes import smooth_along_slices
+from UniverSegSlicerLib.segmentation.propagation.plain import cascade, independent
+from UniverSegSlicerLib.segmentation.propagation.prior import prior_guided
+from UniverSegSlicerLib.segmentation.propagation.task import LabelTask
 
 SIZE = 64
 PRIOR = 3

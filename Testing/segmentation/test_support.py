@@ -194,7 +194,7 @@ def test_flipped_bits_do_not_pass(support: SupportSet, tmp_path: Path) -> None:
 def test_a_zip_bomb_is_not_unpacked(support: SupportSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "set.npz"
     support.save(path)
-    monkeypatch.setattr("UniverSegSlicerLib.segmentation.support_file._LARGEST_FILE", 1000)
+    monkeypatch.setattr("UniverSegSlicerLib.segmentation.support.file._LARGEST_FILE", 1000)
     with pytest.raises(InputError, match="too large"):
         SupportSet.load(path)
 

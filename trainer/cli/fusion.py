@@ -35,7 +35,7 @@ def fusion(
     1, 3, 5 and 10 evenly marked slices, 4 ever wider apart, 4 and 10 at one end of each label; what the strategy weighs
     on unmarked slices is kept below --output/evidence, one folder for each model and number of slices, so another fit
     takes no new evidence (delete the folder after changes of the strategy itself). weights.json, validation.csv and
-    fusion.md are written; the lines at the end go into segmentation/fusion.py by hand.
+    fusion.md are written; the lines at the end go into segmentation/propagation/guided/fusion.py by hand.
 
     Example: universeg-trainer fusion --data scans --output fusion --volumes 2 --labels-per-volume 2
     """

@@ -16,7 +16,7 @@ from trainer.learning.fusion.fit import FitSettings, Sample, fit, present_number
 from trainer.learning.fusion.report import python_lines
 from UniverSegSlicerLib.files import write_label_map, write_volume
 from UniverSegSlicerLib.imaging import Geometry
-from UniverSegSlicerLib.segmentation.fusion import BETWEEN, Terms, Weights
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import BETWEEN, Terms, Weights
 
 SIDE = 16
 

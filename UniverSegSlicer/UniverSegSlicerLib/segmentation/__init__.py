@@ -3,15 +3,13 @@
 Needs NumPy, SimpleITK and a model of ``UniverSegSlicerLib.network``; importing this package imports no torch.
 """
 
-from .click import ClickResult, ClickSession, click_segment
+from .clicking import ClickResult, ClickSession, click_segment
 from .correction import Correction, correct_neighbours
 from .cutoff import present_cutoff
 from .images import segment_images
-from .marks import MarkedSlices, find_marked_slices
-from .propagate import Propagation, propagate, resolve_strategy
-from .ranking import Outlook, SliceSuggestion, rank_slices
+from .propagation import Outlook, Propagation, SliceSuggestion, propagate, rank_slices, resolve_strategy
 from .settings import CHOICES, STRATEGIES, PropagationSettings
-from .support import SupportExample, SupportSet
+from .support import MarkedSlices, SupportExample, SupportSet, find_marked_slices
 
 __all__ = [
     "CHOICES",

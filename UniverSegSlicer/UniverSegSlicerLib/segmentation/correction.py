@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import IntensityWindow, Volume, slice_stack, take_slice
 from ..progress import CancelToken, ProgressCallback
-from .propagate import propagate
+from .propagation.volume import propagate
 from .settings import PropagationSettings
-from .support import SupportSet, same_grid_labels
+from .support.marks import same_grid_labels
+from .support.set import SupportSet
 
 if TYPE_CHECKING:
     from ..network import InContextModel

@@ -10,11 +10,11 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import IntensityWindow, SliceFrame
 from ..progress import CancelToken, ProgressCallback
-from .choice import draw_support
-from .label_run import example_planes
 from .predictor import Meter, SupportStack, planes
 from .settings import PropagationSettings
-from .support import SupportSet
+from .support.choice import draw_support
+from .support.planes import example_planes
+from .support.set import SupportSet
 
 if TYPE_CHECKING:
     from ..network import InContextModel

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..network import QUERY_PLANES
 from ..progress import CancelToken, ProgressCallback
-from .choice import Draw
+from .support.choice import Draw
 
 if TYPE_CHECKING:
     from ..network import EncodedSupport, InContextModel

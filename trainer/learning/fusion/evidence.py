@@ -21,9 +21,9 @@ from UniverSegSlicerLib.imaging import IntensityWindow, slice_stack
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.progress import ProgressCallback
 from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet
-from UniverSegSlicerLib.segmentation.fusion import AROUND_ONE, BETWEEN, BEYOND, Terms, Weights
-from UniverSegSlicerLib.segmentation.label_run import LabelRun, VolumeSlices
 from UniverSegSlicerLib.segmentation.predictor import Meter
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import AROUND_ONE, BETWEEN, BEYOND, Terms, Weights
+from UniverSegSlicerLib.segmentation.propagation.label_run import LabelRun, VolumeSlices
 from UniverSegSlicerLib.writing import replacing
 
 #: Where slices are marked, and how many.

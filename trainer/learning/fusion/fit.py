@@ -12,7 +12,7 @@ import torch
 
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.progress import ProgressCallback
-from UniverSegSlicerLib.segmentation.fusion import Terms, Weights
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Terms, Weights
 
 from .evidence import SITUATIONS, Case, CaseEvidence
 

@@ -1,4 +1,4 @@
-"""Fitted weights as a table, as JSON, and as the lines to put into ``segmentation/fusion.py``."""
+"""Fitted weights as a table, as JSON, and as the lines to put into ``segmentation/propagation/guided/fusion.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from UniverSegSlicerLib.segmentation.fusion import Weights
+from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Weights
 
 from ..report import markdown_table, write_csv, write_text
 from .evidence import PLACED, SITUATIONS
@@ -20,7 +20,7 @@ _DIGITS = 3
 
 
 def python_lines(weights: Mapping[str, Weights]) -> str:
-    """Assignments as they stand in ``segmentation/fusion.py``; values that are the default are left out."""
+    """Assignments as in ``segmentation/propagation/guided/fusion.py``; values that are the default are left out."""
     lines = []
     for name, values in weights.items():
         rounded = _rounded(values)
@@ -69,7 +69,8 @@ def write_fusion(
     write_csv(folder / "validation.csv", [asdict(row) for row in scores])
     values = {name: _rounded(one) for name, one in weights.items()}
     write_text(folder / "weights.json", json.dumps({**facts, "weights": values}, indent=2) + "\n")
-    text = f"{validation_tables(scores)}\nFor segmentation/fusion.py:\n\n```python\n{python_lines(weights)}\n```\n"
+    lines = f"For segmentation/propagation/guided/fusion.py:\n\n```python\n{python_lines(weights)}\n```\n"
+    text = f"{validation_tables(scores)}\n{lines}"
     write_text(folder / "fusion.md", text)
     return text
 

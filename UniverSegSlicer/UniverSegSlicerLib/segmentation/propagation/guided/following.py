@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..imaging import OUTSIDE_LOGIT, SliceFrame
-from .choice import Draw, draw_support
+from ....imaging import OUTSIDE_LOGIT, SliceFrame
+from ...predictor import PRIOR_CHANNELS, planes
+from ...shapes import width_of
+from ...support.choice import Draw, draw_support
+from ..task import LabelLogits, LabelTask
 from .evidence import Mark, contrast, gather
-from .fusion import Ending, Place, Terms, Trust, Weights, terms_of, weights_for
-from .predictor import PRIOR_CHANNELS, planes
+from .fusion import Ending, Place, Trust, terms_of, weights_for
 from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
-from .shapes import width_of
-from .strategies import LabelLogits, LabelTask
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-#: Told what slices (N,) are weighed from, and with which weights.
-Watch = Callable[[np.ndarray, Terms, Weights], None]
 
 #: Side of the square that the strategy works on, in pixels; the network may see fewer.
 WORKING_SIZE = 128
@@ -51,7 +48,7 @@ class Span:
     ending: Ending | None
 
 
-def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
+def guided(task: LabelTask) -> LabelLogits:
     """Bring the marked shapes to every slice by registration, and weigh them with patches, brightness and network.
 
     Every slice is registered to its neighbour; the marked slices on both sides are followed through these steps. Each
@@ -62,8 +59,8 @@ def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
 
     Args:
         task: On a square of ``WORKING_SIZE`` or a multiple; its support is on the network's grid. One mark or more is
-            filled.
-        watch: Called for every chunk of slices; no search ends early then.
+            filled. Its ``watch`` is called with the :class:`.fusion.Terms` and :class:`.fusion.Weights` of every chunk
+            of slices; no search ends early then.
     """
     result = LabelLogits.background(task)
     network = _Network(task)
@@ -80,9 +77,9 @@ def guided(task: LabelTask, watch: Watch | None = None) -> LabelLogits:
     looked_at = 0
     for number, span in enumerate(spans):
         for part, field in _parts(task, span, fields.get(number)):
-            found = _predict(task, result, network, field, part, known, watch)
+            found = _predict(task, result, network, field, part, known)
             looked_at += len(part.rows)
-            if not (found or number in fields or watch):
+            if not (found or number in fields or task.watch):
                 break
     task.meter.advance((len(task.wanted) - looked_at) * task.settings.passes_of("guided"), task.name)
     return result
@@ -233,7 +230,6 @@ def _predict(
     fields: _Fields,
     span: Span,
     trust: Trust | None,
-    watch: Watch | None,
 ) -> bool:
     """Predict the slices of a span, enter them, and say whether anything was found on them."""
     import torch
@@ -250,8 +246,8 @@ def _predict(
         logits, spread = network(rows, prior[:, 0].cpu().numpy())
         heard = torch.as_tensor(logits, device=images.device)[:, None]
         terms = terms_of(evidence, heard, place, trust, task.settings.ending)
-        if watch is not None:
-            watch(rows, terms, weights)
+        if task.watch is not None:
+            task.watch(rows, terms, weights)
         fused = terms.answer(weights)
         prior = torch.sigmoid(fused)
     answer = _within(task, fused[:, 0].cpu().numpy())

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import IntensityWindow, Volume, array_axis, slice_stack
-from ..processors import leave_busy_processors
-from ..progress import CancelToken, ProgressCallback, sub_progress
+from ...errors import InputError
+from ...imaging import IntensityWindow, Volume, array_axis, slice_stack
+from ...processors import leave_busy_processors
+from ...progress import CancelToken, ProgressCallback, sub_progress
+from ..predictor import PRIOR_CHANNELS, Meter
+from ..settings import PropagationSettings
+from ..support.marks import find_marked_slices, same_grid_labels
+from ..support.set import SupportSet
 from .axes import agreed
 from .compose import LabelResult, compose
 from .label_run import LabelRun, VolumeSlices
-from .marks import find_marked_slices
-from .predictor import PRIOR_CHANNELS, Meter
 from .ranking import Outlook, SliceSuggestion, rank_slices
-from .settings import PropagationSettings
-from .support import SupportSet, same_grid_labels
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 
 @dataclass(frozen=True, eq=False)

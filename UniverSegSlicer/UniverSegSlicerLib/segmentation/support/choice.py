@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .settings import PropagationSettings
+from ..settings import PropagationSettings
 
 #: Indices of examples, rising.
 Draw = tuple[int, ...]

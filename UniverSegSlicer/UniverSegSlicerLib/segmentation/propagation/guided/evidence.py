@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...shapes import signed_distance
 from .registration import blurred, resized, warped
-from .shapes import signed_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

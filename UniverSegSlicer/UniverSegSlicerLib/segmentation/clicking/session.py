@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import Box, IntensityWindow, SliceFrame, are_lengths
-from ..progress import CancelToken
-from .choice import draw_support
-from .label_run import example_frame
-from .predictor import CLICK_CHANNELS, PRIOR_CHANNELS, Meter, SupportStack, planes, probability
-from .region import region_around
-from .settings import PropagationSettings
-from .support import SupportExample, SupportSet
+from ...errors import InputError
+from ...imaging import Box, IntensityWindow, SliceFrame, are_lengths
+from ...progress import CancelToken
+from ..predictor import CLICK_CHANNELS, PRIOR_CHANNELS, Meter, SupportStack, planes, probability
+from ..region import region_around
+from ..settings import PropagationSettings
+from ..support.choice import draw_support
+from ..support.example import SupportExample
+from ..support.planes import example_frame
+from ..support.set import SupportSet
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 #: A click, (row, col) in pixels of the slice; whole numbers are pixel centres.
 Point = tuple[float, float]

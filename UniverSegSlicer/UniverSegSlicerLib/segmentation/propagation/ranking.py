@@ -22,7 +22,7 @@ import numpy as np
 from .compose import certainty
 
 if TYPE_CHECKING:
-    from .strategies import LabelLogits
+    from .task import LabelLogits
 
 # The surest pixel of a slice says that the structure is there with its probability to this power: it is the most
 # extreme one of many. (Of the slices beyond the marks whose surest pixel had 0.85, half held the structure.)

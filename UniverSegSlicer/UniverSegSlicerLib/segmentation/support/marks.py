@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import AXES, slice_stack
+from ...errors import GeometryError, InputError
+from ...imaging import AXES, Volume, as_labels, slice_stack
 
 # Marks in more planes than this are no longer somebody's few slices.
 _FEW_PLANES = 8
@@ -110,3 +110,21 @@ def _refuse_several_orientations(filled: np.ndarray, indices: dict[str, np.ndarr
     if len({a for a, _ in planes}) > 1:
         found = ", ".join(f"{a}:{n}" for a, n in sorted(planes))
         raise InputError(f"slices in several orientations are marked ({found}); keep the marks along one axis.")
+
+
+def same_grid_labels(labels: np.ndarray, volume: Volume) -> np.ndarray:
+    """Labels (K, J, I) as uint16, which must have the shape of the volume.
+
+    Raises:
+        GeometryError: They have not.
+        InputError: Values that are no labels.
+    """
+    if np.shape(labels) != volume.array.shape:
+        raise GeometryError(
+            f"the label map has the shape {np.shape(labels)} and the volume {volume.array.shape} (K, J, I); "
+            "both must lie on one grid."
+        )
+    try:
+        return as_labels(labels)
+    except InputError as error:
+        raise InputError(f"the marks are not a label map: {error}") from error

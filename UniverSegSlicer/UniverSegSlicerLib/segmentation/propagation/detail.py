@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..imaging import Box, SliceFrame
-from .choice import draw_support
-from .predictor import SupportStack, planes, probability
-from .strategies import LabelLogits, LabelTask
+from ...imaging import Box, SliceFrame
+from ..predictor import SupportStack, planes, probability
+from ..support.choice import draw_support
+from .task import LabelLogits, LabelTask
 
 # Tiles reach this share of their own side into their neighbours.
 _OVERLAP = 0.25

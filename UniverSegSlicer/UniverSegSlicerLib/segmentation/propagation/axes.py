@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging import AXES, Volume, array_axis, slice_stack
-from ..progress import CancelToken, ProgressCallback, sub_progress
+from ...imaging import AXES, Volume, array_axis, slice_stack
+from ...progress import CancelToken, ProgressCallback, sub_progress
+from ..predictor import Meter, probability
+from ..settings import PropagationSettings
+from ..support.set import SupportSet
 from .compose import LabelResult
 from .label_run import LabelRun, VolumeSlices
-from .predictor import Meter, probability
-from .settings import PropagationSettings
-from .strategies import LabelLogits
-from .support import SupportSet
+from .task import LabelLogits
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 # Slices of the first result that serve as marks along another axis.
 _MARKS = 6

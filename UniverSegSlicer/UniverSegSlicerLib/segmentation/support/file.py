@@ -10,14 +10,15 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..writing import replacing
-from .support import SupportExample, SupportSet
+from ...errors import InputError
+from ...writing import replacing
+from .example import SupportExample
 
 FORMAT = "UniverSegSlicer support set"
 VERSION = 1
@@ -28,24 +29,30 @@ _LARGEST_METADATA = 64 << 20
 _FIELDS = ("spacing", "source", "axis", "index", "used", "complete")
 
 
-def write_support(path: str | Path, support: SupportSet) -> None:
+#: Examples, names of their label values, and where they come from, in words.
+Contents = tuple[tuple[SupportExample, ...], dict[int, str], str]
+
+
+def write_examples(
+    path: str | Path, examples: Sequence[SupportExample], label_names: Mapping[int, str], provenance: str
+) -> None:
     """Write a support set; the file appears whole or not at all (OutputError)."""
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "label_names": {str(value): name for value, name in support.label_names.items()},
-        "provenance": support.provenance,
-        "examples": [{name: getattr(example, name) for name in _FIELDS} for example in support.examples],
+        "label_names": {str(value): name for value, name in label_names.items()},
+        "provenance": provenance,
+        "examples": [{name: getattr(example, name) for name in _FIELDS} for example in examples],
     }
     arrays = {"metadata": np.frombuffer(json.dumps(metadata).encode(), np.uint8)}
-    for n, example in enumerate(support.examples):
+    for n, example in enumerate(examples):
         arrays[f"image_{n}"] = example.image
         arrays[f"labels_{n}"] = example.labels
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
-def read_support(path: str | Path) -> SupportSet:
+def read_examples(path: str | Path) -> Contents:
     """Read a support set; every flaw of the file is an InputError that names the file."""
     path = Path(path)
     try:
@@ -87,7 +94,7 @@ def _check_sizes(path: Path) -> None:
         raise InputError(f"it would unpack to {sum(sizes.values())} bytes, which is too large.")
 
 
-def _decode(archive: Any) -> SupportSet:
+def _decode(archive: Any) -> Contents:
     metadata = json.loads(archive["metadata"].astype(np.uint8, casting="no").tobytes())
     if metadata["format"] != FORMAT:
         raise InputError(f"its format is {metadata['format']!r}.")
@@ -114,4 +121,4 @@ def _decode(archive: Any) -> SupportSet:
             )
         )
     names = {int(value): str(name) for value, name in metadata["label_names"].items()}
-    return SupportSet(tuple(examples), names, str(metadata["provenance"]))
+    return tuple(examples), names, str(metadata["provenance"])

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...shapes import end_of_ellipsoid, gap_and_rest, width_of
 from .evidence import Evidence, Mark
-from .shapes import end_of_ellipsoid, gap_and_rest, width_of
 
 if TYPE_CHECKING:
     from torch import Tensor

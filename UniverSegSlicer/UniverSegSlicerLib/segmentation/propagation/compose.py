@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging import OUTSIDE_LOGIT, SliceFrame
-from .strategies import LabelLogits
+from ...imaging import OUTSIDE_LOGIT, SliceFrame
+from .task import LabelLogits
 
 # Slices that are composed at once hold about this many pixels, which bounds the memory at some tens of megabytes.
 _SLAB_PIXELS = 2_000_000

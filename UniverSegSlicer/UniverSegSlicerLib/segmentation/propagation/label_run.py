@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
+from ...imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
+from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
+from ..region import grown_where_touched, region_around
+from ..settings import PropagationSettings
+from ..support.planes import example_planes
+from ..support.set import SupportSet
 from .compose import LabelResult
 from .detail import refine_in_tiles
-from .guided import WORKING_SIZE, Watch, guided, predict_marked, smoothing_share
-from .predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
-from .region import grown_where_touched, region_around
-from .settings import PropagationSettings
-from .strategies import STRATEGIES, LabelLogits, LabelTask, predict_slices, smooth_along_slices
-from .support import SupportExample, SupportSet
+from .passes import predict_slices, smooth_along_slices
+from .strategies import STRATEGIES, Strategy
+from .task import LabelLogits, LabelTask, Watch
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 # The region may grow this often after the segmentation; each time it is predicted anew.
 _GROWTHS = 2
@@ -65,26 +67,6 @@ class VolumeSlices:
         return np.concatenate(parts)
 
 
-def example_frame(example: SupportExample, label: int, size: int, settings: PropagationSettings | None) -> SliceFrame:
-    """The frame of an example from elsewhere: a region around its own structure, or all of it without settings."""
-    box = None
-    if settings is not None:
-        box = region_around(Box.around(example.labels == label), example.image.shape, example.spacing, settings)
-    return SliceFrame.fit(example.image.shape, example.spacing, box, size)
-
-
-def example_planes(
-    examples: tuple[SupportExample, ...], label: int, size: int, settings: PropagationSettings | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images and soft masks (S, size, size) of examples from elsewhere."""
-    images, masks = np.zeros((2, len(examples), size, size), np.float32)
-    for n, example in enumerate(examples):
-        frame = example_frame(example, label, size, settings)
-        images[n] = frame.to_network(example.image)
-        masks[n] = frame.to_network(example.labels == label, "mask")
-    return images, masks
-
-
 @dataclass(frozen=True, eq=False)
 class LabelRun:
     """The work on one label.
@@ -99,7 +81,7 @@ class LabelRun:
         strategy: "independent", "cascade", "prior" or "guided".
         settings: The settings.
         meter: Progress and cancellation.
-        watch: Told what "guided" weighs, anew for each region.
+        watch: Told what the strategy weighs, if it weighs, anew for each region.
     """
 
     slices: VolumeSlices
@@ -114,11 +96,11 @@ class LabelRun:
     watch: Watch | None = None
 
     @property
-    def way(self) -> str:
+    def way(self) -> Strategy:
         """The strategy for this label: without a marked shape there is nothing that could guide."""
         if self.strategy != "guided" or any(mask.any() for mask in self.marks.values()):
-            return self.strategy
-        return "prior" if self.model.query_channels >= PRIOR_CHANNELS else "independent"
+            return STRATEGIES[self.strategy]
+        return STRATEGIES["prior" if self.model.query_channels >= PRIOR_CHANNELS else "independent"]
 
     def run(self) -> LabelResult:
         """Predict the label in all wanted slices."""
@@ -135,11 +117,11 @@ class LabelRun:
             self.meter.expect(len(self.wanted))
             frame, task, found = self._attempt(bigger)
         if not self.settings.keep_marked and self.marks:
-            self._predict_marked(task, found)
-        if self.settings.detail > 1 and self.way == "prior" and frame.pixel_mm > _COARSE * min(frame.spacing):
+            self.way.predict_marked(task, found)
+        if self.settings.detail > 1 and self.way.takes_prior and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame, found = refine_in_tiles(task, found, frame, self.slices.seen_through, self._masks_through)
-        sigma = self.settings.smooth * smoothing_share(task) if self.way == "guided" else self.settings.smooth
-        if sigma and self.way in ("prior", "guided"):
+        sigma = self.settings.smooth * self.way.smoothing(task)
+        if sigma:
             found.logits = smooth_along_slices(found.logits, sigma)
         # Half the memory, and finer steps than any threshold asks for.
         found.logits = np.clip(found.logits, -_LOUDEST, _LOUDEST).astype(np.float16)
@@ -147,12 +129,12 @@ class LabelRun:
         return LabelResult(self.label, frame, found)
 
     def _attempt(self, box: Box | None) -> tuple[SliceFrame, LabelTask, LabelLogits]:
-        size = WORKING_SIZE if self.way == "guided" else self.model.resolution
+        size = self.way.side or self.model.resolution
         frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size)
-        if self.way == "guided" and frame.pixel_mm > _COARSE * min(frame.spacing):
+        if self.way.side and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size * self.settings.detail)
         task = self._task(frame, self.settings if box is not None else None)
-        return frame, task, guided(task, self.watch) if self.way == "guided" else STRATEGIES[self.way](task)
+        return frame, task, self.way.spread(task)
 
     def _task(self, frame: SliceFrame, region: PropagationSettings | None) -> LabelTask:
         images = self.slices.seen_through(frame)
@@ -180,6 +162,7 @@ class LabelRun:
             slice_distance(self.slices.volume.geometry, self.slices.axis) / frame.pixel_mm,
             f"label {self.label}",
             seen,
+            self.watch,
         )
 
     def _masks_through(self, frame: SliceFrame) -> np.ndarray:
@@ -205,20 +188,12 @@ class LabelRun:
             return frame, task, found
         self.meter.expect(len(self.wanted))
         task = self._task(closer, self.settings)
-        if self.way != "prior":
-            return closer, task, STRATEGIES[self.way](task)
+        if not self.way.takes_prior:
+            return closer, task, self.way.spread(task)
         prior = np.stack([closer.to_network(frame.from_network(probability(one))) for one in found.logits])
         result = LabelLogits.background(task)
         predict_slices(task, result, self.wanted, prior[self.wanted])
         return closer, task, result
-
-    def _predict_marked(self, task: LabelTask, found: LabelLogits) -> None:
-        if self.way == "guided":
-            predict_marked(task, found)
-            return
-        marked = np.array(sorted(task.marks))
-        prior = np.stack([task.marks[n] for n in marked]) if self.way == "prior" else None
-        predict_slices(task, found, marked, prior)
 
 
 def _largest_part(masks: np.ndarray) -> Box | None:

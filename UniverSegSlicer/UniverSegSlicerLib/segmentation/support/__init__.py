@@ -1,0 +1,16 @@
+"""Support sets: the examples, their file, the marked slices that they come from, and which of them support a slice."""
+
+from .choice import Draw, draw_support
+from .example import SupportExample
+from .marks import MarkedSlices, find_marked_slices, same_grid_labels
+from .set import SupportSet
+
+__all__ = [
+    "Draw",
+    "MarkedSlices",
+    "SupportExample",
+    "SupportSet",
+    "draw_support",
+    "find_marked_slices",
+    "same_grid_labels",
+]
