@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from UniverSegSlicerLib.cli.options import parse_point
+from UniverSegSlicerLib.cli.common.values import parse_point
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.files import read_label_map, read_volume
 

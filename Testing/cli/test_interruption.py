@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from UniverSegSlicerLib.cli import outputs
+from UniverSegSlicerLib.cli.common import outputs
 from UniverSegSlicerLib.writing import all_or_none, replacing
 
 from .conftest import Command, Scan

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from UniverSegSlicerLib.cli.pictures import COLOURS, Row, View, choose_slices, draw_slices
+from UniverSegSlicerLib.cli.common.pictures import COLOURS, Row, View, choose_slices, draw_slices
 from UniverSegSlicerLib.errors import OutputError
 from UniverSegSlicerLib.imaging import Geometry, Volume
 

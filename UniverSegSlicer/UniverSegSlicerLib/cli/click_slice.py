@@ -13,22 +13,15 @@ from ..errors import InputError
 from ..files import WRITABLE, check_grid, read_volume, write_label_map, write_volume
 from ..imaging import IntensityWindow, array_axis, slice_spacing, slice_stack, take_slice
 from ..writing import all_or_none
-from .console import print_json, say
-from .options import (
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-    Precision,
-    PrecisionOption,
-    SupportFileOption,
-    open_model,
-    parse_point,
-    parse_slice,
-)
-from .outputs import check_output
-from .propagate import read_marks
+from .common.console import print_json, say
+from .common.inputs import read_marks, size_in_words
+from .common.network import NetworkChoice, choosing_network
+from .common.options import JsonOption, SupportFileOption
+from .common.outputs import check_output
+from .common.values import parse_point, parse_slice
 
 
+@choosing_network
 def click_slice(
     volume: Annotated[Path, typer.Argument(metavar="VOLUME", help="The volume, or a 2D image.")],
     labels: Annotated[
@@ -54,9 +47,7 @@ def click_slice(
     probability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the probability, 0 to 1, 0 off the slice.")
     ] = None,
-    model: ModelOption = "default",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = Precision.auto,
+    network: NetworkChoice,
     as_json: JsonOption = False,
 ) -> None:
     """Segment one slice from clicks; --include and --exclude may be repeated.
@@ -82,7 +73,8 @@ def click_slice(
         for row, col in points:
             if row >= pixels.shape[0] or col >= pixels.shape[1]:
                 raise InputError(
-                    f"{option} {col},{row} is outside the slice {axis}:{index}, which has {_size(pixels)} voxels."
+                    f"{option} {col},{row} is outside the slice {axis}:{index}, "
+                    f"which has {size_in_words(pixels)} voxels."
                 )
     window = IntensityWindow.of(image.array)
     marks = np.zeros(image.array.shape, np.uint16) if labels is None else read_marks(labels, volume, image).copy()
@@ -99,7 +91,7 @@ def click_slice(
         support=examples if len(examples) else None,
         label=label,
         index=index,
-        model=open_model(model, device, precision),
+        model=network.open(),
         prior=prior if prior.any() else None,
         spacing=slice_spacing(image.geometry, axis),
     )
@@ -129,7 +121,3 @@ def click_slice(
         return
     slices = image.array.shape[array_axis(axis)]
     say(f"{output}: label {label} on {count} pixels of slice {axis}:{index} (of {slices}).")
-
-
-def _size(pixels: np.ndarray) -> str:
-    return f"{pixels.shape[1]} x {pixels.shape[0]}"

@@ -16,11 +16,12 @@ from ..imaging import array_axis, slice_stack
 from ..progress import sub_progress
 from .bench.baselines import copy_nearest, interpolate_shapes
 from .bench.scores import dice_of_labels, dice_of_masks
-from .console import print_json, print_table, progress_bar, say
+from .common.console import print_json, print_table, progress_bar, say
+from .common.network import NetworkChoice, choosing_network
+from .common.options import JsonOption, SeedOption
+from .common.outputs import check_new_folder, filling_folder, write_json
+from .common.pictures import draw_result
 from .demo_data import NAMES, DemoData, load_demo_data, spread_marks
-from .options import DeviceOption, JsonOption, ModelOption, Precision, PrecisionOption, SeedOption, open_model
-from .outputs import check_new_folder, filling_folder, write_json
-from .propagate import draw_result
 
 if TYPE_CHECKING:
     from ..segmentation import Propagation
@@ -30,13 +31,12 @@ _AXIS = "j"
 _READING = 0.1  # share of the progress bar
 
 
+@choosing_network
 def demo(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to fill.")] = Path("demo"),
     marks: Annotated[int, typer.Option(min=1, max=20, help="How many slices are marked.")] = 5,
-    model: ModelOption = "default",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = Precision.auto,
+    network: NetworkChoice,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,11 +56,11 @@ def demo(
         marked = spread_marks(data.truth, _AXIS, marks)
         marked_only = np.zeros_like(data.truth)
         slice_stack(marked_only, _AXIS)[marked] = slice_stack(data.truth, _AXIS)[marked]
-        network = open_model(model, device, precision)
+        model = network.open()
         result = propagate(
             data.volume,
             marked_only,
-            model=network,
+            model=model,
             axis=_AXIS,
             marked_indices=marked,
             settings=PropagationSettings(seed=seed),

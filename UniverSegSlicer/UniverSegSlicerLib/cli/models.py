@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ModelError
-from .console import print_json, print_table, progress_bar, say
-from .options import JsonOption
+from .common.console import print_json, print_table, progress_bar, say
+from .common.options import JsonOption
 
 if TYPE_CHECKING:
     from ..network.weights.store import ModelStatus

@@ -11,27 +11,17 @@ import typer
 
 from .. import __version__
 from ..diagnostics import model_fact, run_log, volume_facts
-from ..errors import GeometryError, InputError
-from ..files import WRITABLE, check_grid, read_label_map, read_volume, write_label_map, write_volume
+from ..errors import InputError
+from ..files import WRITABLE, check_grid, read_volume, write_label_map, write_volume
 from ..imaging import Volume, array_axis
 from ..writing import all_or_none
-from .console import print_json, progress_bar, say
-from .options import (
-    Axis,
-    DeviceOption,
-    EnsembleOption,
-    JsonOption,
-    ModelOption,
-    Precision,
-    PrecisionOption,
-    SeedOption,
-    SupportFileOption,
-    open_model,
-    parse_names,
-    parse_numbers,
-    parse_range,
-)
-from .outputs import check_output
+from .common.console import print_json, progress_bar, say
+from .common.inputs import read_marks
+from .common.network import NetworkChoice, choosing_network
+from .common.options import Axis, EnsembleOption, JsonOption, SeedOption, SupportFileOption
+from .common.outputs import check_output
+from .common.pictures import draw_result
+from .common.values import parse_names, parse_numbers, parse_range
 
 if TYPE_CHECKING:
     from ..segmentation import Propagation
@@ -57,6 +47,7 @@ class Choice(str, Enum):
     all = "all"
 
 
+@choosing_network
 def propagate(
     volume: Annotated[
         Path, typer.Argument(metavar="VOLUME", help="The volume: NIfTI, NRRD, MHA, or a folder with one DICOM series.")
@@ -91,9 +82,7 @@ def propagate(
     slice_range: Annotated[
         str | None, typer.Option("--range", metavar="A:B", help="Segment slices A to B only, both included.")
     ] = None,
-    model: ModelOption = "default",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = Precision.auto,
+    network: NetworkChoice,
     ensemble: EnsembleOption = 1,
     flips: Annotated[
         bool, typer.Option("--flips", help="Also average over mirrored copies; takes twice as long.")
@@ -175,12 +164,12 @@ def propagate(
         slice_range=None if only is None else (only[0], only[1] + 1),
         **{name: value for name, value in asked.items() if value is not None},
     )
-    network = open_model(model, device, precision)
+    model = network.open()
     with progress_bar("Segmenting") as report:
         result = spread(
             image,
             marks,
-            model=network,
+            model=model,
             axis=axis.value,
             label_values=label_values,
             support=examples,
@@ -195,7 +184,7 @@ def propagate(
         support=0 if examples is None else len(examples),
         axis=result.axis,
         strategy=result.strategy,
-        model=model_fact(model, read_catalogue()),
+        model=model_fact(network.model, read_catalogue()),
         device=result.device,
         segmenting_s=round(result.seconds, 3),
     )
@@ -223,43 +212,6 @@ def propagate(
         print_json(summary)
     else:
         _say(summary, label_names)
-
-
-def read_marks(labels: Path, volume: Path, image: Volume) -> np.ndarray:
-    """The marks (K, J, I) of a label-map file, which must lie on the volume's grid.
-
-    Raises:
-        GeometryError: It does not; the message says which field differs.
-    """
-    marks = read_label_map(labels)
-    difference = image.geometry.difference(marks.geometry)
-    if difference:
-        raise GeometryError(
-            f"{labels} is not on the grid of {volume}: {difference}; resample the label map onto the volume."
-        )
-    return marks.array
-
-
-def draw_result(
-    path: Path,
-    image: Volume,
-    marks: np.ndarray | None,
-    result: Propagation,
-    *,
-    names: dict[int, str],
-    title: str,
-    truth: np.ndarray | None = None,
-    columns: int = 7,
-) -> None:
-    """Draw marks, result and truth (as far as they are there) one below the other; see ``draw_slices``."""
-    from .pictures import Row, draw_slices
-
-    rows = [Row("result", result.labels)]
-    if marks is not None:
-        rows.insert(0, Row("marked", marks, frozenset(result.marked)))
-    if truth is not None:
-        rows.append(Row("truth", truth))
-    draw_slices(path, image, result.axis, rows, marked=result.marked, names=names, title=title, columns=columns)
 
 
 def count_labels(labels: np.ndarray) -> dict[int, int]:

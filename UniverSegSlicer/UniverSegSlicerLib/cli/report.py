@@ -8,8 +8,8 @@ from typing import Any
 
 from ..diagnostics import KEPT, RunRecord, environment, report_text, run_log
 from ..errors import UniverSegError
-from .console import print_json, say
-from .options import JsonOption
+from .common.console import print_json, say
+from .common.options import JsonOption
 
 _FILE = "runs.json"
 

@@ -14,20 +14,12 @@ from ..diagnostics import run_log
 from ..errors import InputError
 from ..files.pictures import read_picture, write_array, write_picture
 from ..progress import sub_progress
-from .console import print_json, progress_bar, say
-from .folders import list_pictures
-from .options import (
-    DeviceOption,
-    EnsembleOption,
-    JsonOption,
-    ModelOption,
-    Precision,
-    PrecisionOption,
-    SeedOption,
-    open_model,
-)
-from .outputs import check_new_folder, filling_folder
-from .support import read_pairs
+from .common.console import print_json, progress_bar, say
+from .common.folders import list_pictures
+from .common.inputs import read_pairs
+from .common.network import NetworkChoice, choosing_network
+from .common.options import EnsembleOption, JsonOption, SeedOption
+from .common.outputs import check_new_folder, filling_folder
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -36,6 +28,7 @@ if TYPE_CHECKING:
 _PIXELS = 1 << 25
 
 
+@choosing_network
 def segment(
     *,
     images: Annotated[Path, typer.Option(metavar="DIR", help="The images to segment (png, jpg, tif or npy).")],
@@ -64,9 +57,7 @@ def segment(
     ] = False,
     ensemble: EnsembleOption = 1,
     logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
-    model: ModelOption = "default",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = Precision.auto,
+    network: NetworkChoice,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,13 +71,13 @@ def segment(
     examples = _binary(_read_support(support_images, support_labels, support), label)
     queries = list_pictures(images)
     started = time.perf_counter()
-    network = open_model(model, device, precision)
+    model = network.open()
     with progress_bar("Segmenting") as report, filling_folder(output) as beside:
         done = 0
         for batch in _batches(queries):
             stage = sub_progress(report, done / len(queries), (done + len(batch)) / len(queries))
             pictures = list(batch.values())
-            results = segment_images(pictures, examples, network, ensemble=ensemble, seed=seed, progress=stage)
+            results = segment_images(pictures, examples, model, ensemble=ensemble, seed=seed, progress=stage)
             for stem, result in zip(batch, results, strict=True):
                 cut = present_cutoff(result) if present else 0.0
                 write_picture(beside / f"{stem}.png", np.where(result > cut, 255, 0).astype(np.uint8))
@@ -94,7 +85,7 @@ def segment(
                     write_array(beside / f"{stem}.npy", np.asarray(result, dtype=np.float32))
             done += len(batch)
     seconds = time.perf_counter() - started
-    run_log.note(images=len(queries), support=len(examples), device=str(network.device))
+    run_log.note(images=len(queries), support=len(examples), device=str(model.device))
     if as_json:
         print_json(
             {
@@ -102,14 +93,14 @@ def segment(
                 "images": list(queries),
                 "support": len(examples),
                 "seconds": round(seconds, 3),
-                "model": network.name,
-                "device": str(network.device),
+                "model": model.name,
+                "device": str(model.device),
             }
         )
         return
     say(
         f"{output}: {len(queries)} masks from {len(examples)} examples, "
-        f"{seconds:.1f} s with {network.name} on {network.device}."
+        f"{seconds:.1f} s with {model.name} on {model.device}."
     )
 
 

@@ -11,11 +11,12 @@ import typer
 
 from ..errors import GeometryError, InputError
 from ..files import read_label_map, read_volume
-from ..files.pictures import read_label_picture, read_picture, write_array, write_picture
-from .console import print_json, print_table, say
-from .folders import pair_by_stem
-from .options import Axis, JsonOption, parse_names, parse_numbers
-from .outputs import check_new_folder, check_output, filling_folder, write_json
+from ..files.pictures import write_array, write_picture
+from .common.console import print_json, print_table, say
+from .common.inputs import read_pairs
+from .common.options import Axis, JsonOption
+from .common.outputs import check_new_folder, check_output, filling_folder, write_json
+from .common.values import parse_names, parse_numbers
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -150,24 +151,6 @@ def export(
     say(f"{output}: {_count(len(support), 'image')} with labels.")
 
 
-def read_pairs(images: Path, labels: Path, names: dict[int, str] | None = None) -> SupportSet:
-    """The support set of a folder of 2D images and a folder of their label maps."""
-    from ..segmentation import SupportSet
-
-    pairs = pair_by_stem(images, labels)
-    pictures, masks = [], []
-    for _, image, label in pairs:
-        pictures.append(read_picture(image))
-        masks.append(read_label_picture(label))
-        if pictures[-1].shape != masks[-1].shape:
-            raise InputError(
-                f"{image} has {_size(pictures[-1])} pixels and {label} has {_size(masks[-1])}; "
-                "a label map has the size of its image."
-            )
-    stems = [stem for stem, _, _ in pairs]
-    return SupportSet.from_pairs(pictures, masks, sources=stems, label_names=names, provenance=str(images))
-
-
 def _from_volume(volume: Path, labels: Path, axis: Axis, slices: list[int] | None, names: dict[int, str]) -> SupportSet:
     from ..segmentation import SupportSet
 
@@ -223,7 +206,7 @@ def _row(number: int, example: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _draw(path: Path, support: SupportSet, title: str) -> None:
-    from .pictures import draw_examples
+    from .common.pictures import draw_examples
 
     if not len(support):
         raise InputError("there is nothing to draw: the support set has no example.")
@@ -250,7 +233,3 @@ def _labels_in_words(support: SupportSet) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(pixels: np.ndarray) -> str:
-    return f"{pixels.shape[1]} x {pixels.shape[0]}"

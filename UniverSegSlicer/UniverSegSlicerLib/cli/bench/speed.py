@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import InputError
-from ..console import print_json, print_table, progress_bar, say
-from ..options import JsonOption, parse_numbers
+from ..common.console import print_json, print_table, progress_bar, say
+from ..common.options import JsonOption
+from ..common.values import parse_numbers
 from .measurement import Task, Timing, measure_apart
 
 

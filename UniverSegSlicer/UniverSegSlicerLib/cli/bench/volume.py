@@ -10,8 +10,9 @@ import typer
 
 from ...errors import InputError
 from ...imaging import Geometry, Volume
-from ..console import print_json, progress_bar, say
-from ..options import DeviceOption, JsonOption, ModelOption, open_model
+from ..common.console import print_json, progress_bar, say
+from ..common.network import DeviceOption, ModelOption, NetworkChoice
+from ..common.options import JsonOption
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def measure_volume(
         raise InputError(f"{marks} marks on {len(present)} slices with the body leave nothing to segment.")
     drawn = np.zeros(truth.shape, np.uint16)
     drawn[list(marked)] = truth[list(marked)]
-    network = open_model(model, device)
+    network = NetworkChoice(model, device).open()
     peak = PeakMemory(torch.device(network.device))
     with progress_bar("Segmenting") as report:
         result = propagate(image, drawn, model=network, axis="k", progress=report)

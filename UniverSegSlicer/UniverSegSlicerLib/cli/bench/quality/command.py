@@ -10,8 +10,10 @@ import typer
 
 from ....errors import InputError
 from ....files.labelled_scans import PLACEMENTS, find_scans
-from ...console import print_json, progress_bar, say
-from ...options import DeviceOption, JsonOption, ModelOption, parse_numbers
+from ...common.console import print_json, progress_bar, say
+from ...common.network import DeviceOption, ModelOption
+from ...common.options import JsonOption
+from ...common.values import parse_numbers
 from .methods import all_methods, needs_network, settings_of
 from .record import Bin, Extra, Score, append_rows, read_rows, replace_rows
 

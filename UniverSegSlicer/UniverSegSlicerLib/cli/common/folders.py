@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
-from ..files.pictures import READABLE
+from ...errors import InputError
+from ...files.pictures import READABLE
 
 #: At most so many names stand in an error.
 _SHOWN = 3

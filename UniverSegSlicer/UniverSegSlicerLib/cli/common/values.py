@@ -1,65 +1,9 @@
-"""Options that several subcommands share, and the small languages that their values are written in."""
+"""The small languages that the values of options are written in."""
 
 from __future__ import annotations
 
-from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from ..errors import InputError
-from ..imaging import AXES
-
-if TYPE_CHECKING:
-    from ..network import InContextModel
-
-
-class Axis(str, Enum):
-    """Volume axis along which slices are taken; ``auto`` reads it from the marks."""
-
-    auto = "auto"
-    i = "i"
-    j = "j"
-    k = "k"
-
-
-class Precision(str, Enum):
-    """Numbers that the network computes with."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-ModelOption = Annotated[
-    str,
-    typer.Option("--model", "-m", metavar="NAME|PATH", help="A model of `models list`, or a .safetensors or .pt file."),
-]
-DeviceOption = Annotated[
-    str, typer.Option(metavar="auto|cpu|cuda|mps", help="Where to compute; auto takes the GPU where there is one.")
-]
-PrecisionOption = Annotated[
-    Precision, typer.Option(help="bf16 is faster; auto takes it where the processor has it.", case_sensitive=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
-EnsembleOption = Annotated[
-    int, typer.Option(min=1, metavar="K", help="Average K predictions, each with another draw of support examples.")
-]
-SupportFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--support", metavar="FILE", help="A saved support set (see `support create`), used besides the marks."
-    ),
-]
-
-
-def open_model(name: str, device: str, precision: Precision = Precision.auto) -> InContextModel:
-    """Load a model by the values of the three options above (imports torch)."""
-    from ..network import load_model
-
-    return load_model(name, device, precision=precision.value)
+from ...errors import InputError
+from ...imaging import AXES
 
 
 def parse_numbers(text: str | None, option: str) -> list[int] | None:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, OutputError
-from ..writing import replacing
+from ...errors import InputError, OutputError
+from ...writing import replacing
 
 
 def check_output(path: Path | None, endings: tuple[str, ...] = (), *, inputs: tuple[Path | None, ...] = ()) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging import Geometry, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
-from ..writing import replacing
+from ...imaging import Geometry, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
+from ...writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from ...segmentation import Propagation
 
 #: One colour for each label in turn (Okabe and Ito's, told apart by colour-blind eyes too).
 COLOURS = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#F0E442", "#CC79A7", "#0072B2")
@@ -154,6 +156,26 @@ def draw_examples(
         _overlay(axes, label, colours)
         axes.set_title(text, color=_QUIET, fontsize=8)
     _finish(figure, path, title, {names.get(v, f"label {v}"): c for v, c in colours.items()})
+
+
+def draw_result(
+    path: Path,
+    image: Volume,
+    marks: np.ndarray | None,
+    result: Propagation,
+    *,
+    names: dict[int, str],
+    title: str,
+    truth: np.ndarray | None = None,
+    columns: int = 7,
+) -> None:
+    """Draw marks, result and truth (as far as they are there) one below the other; see ``draw_slices``."""
+    rows = [Row("result", result.labels)]
+    if marks is not None:
+        rows.insert(0, Row("marked", marks, frozenset(result.marked)))
+    if truth is not None:
+        rows.append(Row("truth", truth))
+    draw_slices(path, image, result.axis, rows, marked=result.marked, names=names, title=title, columns=columns)
 
 
 def choose_slices(labels: np.ndarray, axis: str, marked: Sequence[int], columns: int) -> list[int]:

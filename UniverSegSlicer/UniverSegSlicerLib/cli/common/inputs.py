@@ -1,0 +1,55 @@
+"""Files that several subcommands read: marks on a volume's grid, pictures with their label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import GeometryError, InputError
+from ...files import read_label_map
+from ...files.pictures import read_label_picture, read_picture
+from ...imaging import Volume
+from .folders import pair_by_stem
+
+if TYPE_CHECKING:
+    from ...segmentation import SupportSet
+
+
+def read_marks(labels: Path, volume: Path, image: Volume) -> np.ndarray:
+    """The marks (K, J, I) of a label-map file, which must lie on the volume's grid.
+
+    Raises:
+        GeometryError: It does not; the message says which field differs.
+    """
+    marks = read_label_map(labels)
+    difference = image.geometry.difference(marks.geometry)
+    if difference:
+        raise GeometryError(
+            f"{labels} is not on the grid of {volume}: {difference}; resample the label map onto the volume."
+        )
+    return marks.array
+
+
+def read_pairs(images: Path, labels: Path, names: dict[int, str] | None = None) -> SupportSet:
+    """The support set of a folder of 2D images and a folder of their label maps."""
+    from ...segmentation import SupportSet
+
+    pairs = pair_by_stem(images, labels)
+    pictures, masks = [], []
+    for _, image, label in pairs:
+        pictures.append(read_picture(image))
+        masks.append(read_label_picture(label))
+        if pictures[-1].shape != masks[-1].shape:
+            raise InputError(
+                f"{image} has {size_in_words(pictures[-1])} pixels and {label} has {size_in_words(masks[-1])}; "
+                "a label map has the size of its image."
+            )
+    stems = [stem for stem, _, _ in pairs]
+    return SupportSet.from_pairs(pictures, masks, sources=stems, label_names=names, provenance=str(images))
+
+
+def size_in_words(pixels: np.ndarray) -> str:
+    """Columns and rows of an array (rows, cols[, channels])."""
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
