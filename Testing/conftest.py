@@ -57,7 +57,7 @@ def tiny_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def worker() -> Iterator[Any]:
     """A worker thread of the scene's, ended after the test; skipped without slicer-core."""
     pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.worker import Worker
+    from UniverSegSlicerLib.scene.running.worker import Worker
 
     worker = Worker()
     yield worker

@@ -86,7 +86,7 @@ class UniverSegSlicerLogic(ScriptedLoadableModuleLogic):
 
     def exportToNifti(self, volumeNode, segmentationNode, folder, **options):
         """Write the segments as a NIfTI label map on the volume's grid, with a table of the names."""
-        from UniverSegSlicerLib.scene.export import export_nifti
+        from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
         return export_nifti(volumeNode, segmentationNode, folder, **options)
 

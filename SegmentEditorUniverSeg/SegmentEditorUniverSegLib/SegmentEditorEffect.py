@@ -124,8 +124,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def onPreview(self):
         """Start computing the preview."""
         from UniverSegSlicerLib.panel.host import provide_torch
-        from UniverSegSlicerLib.scene.dependencies import torch_status
         from UniverSegSlicerLib.scene.interface import RunOptions, Selection
+        from UniverSegSlicerLib.scene.running.dependencies import torch_status
 
         def start():
             if not torch_status().ready:

@@ -75,7 +75,7 @@ class UniverSegSlicerStory(unittest.TestCase):
             slicer.util.mainWindow().grab().save(str(Path(folder) / f"{name}.png"))
 
     def loadSample(self, marked=MARKED):
-        from UniverSegSlicerLib.scene.sample import add_sample
+        from UniverSegSlicerLib.scene.mrml.sample import add_sample
 
         volume, segmentation = add_sample(slicer.mrmlScene, marked)
         parameters = self.panel.context.parameters

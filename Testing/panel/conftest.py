@@ -153,7 +153,7 @@ class Desk:
 
     def sample(self, marked: tuple[int, ...] = (20, 30, 40)) -> tuple[Any, Any]:
         """Load the generated scan with some slices marked and choose it in the panel."""
-        from UniverSegSlicerLib.scene.sample import add_sample
+        from UniverSegSlicerLib.scene.mrml.sample import add_sample
 
         volume, segmentation = add_sample(self.scene, marked)
         if segmentation is not None:
@@ -204,7 +204,7 @@ class Desk:
 
     def array(self, segment_id: str = "Organ") -> Any:
         """A segment of the chosen segmentation on the volume's grid, (K, J, I)."""
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.parameters.segmentation, segment_id, self.parameters.volume) != 0
 

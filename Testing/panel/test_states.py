@@ -20,8 +20,8 @@ def test_no_marks(desk: Any) -> None:
 
 
 def test_painting_shows_up_by_itself(desk: Any) -> None:
-    from UniverSegSlicerLib.scene.editing import Change, SegmentWriter
-    from UniverSegSlicerLib.scene.segments import whole_extent
+    from UniverSegSlicerLib.scene.mrml.editing import Change, SegmentWriter
+    from UniverSegSlicerLib.scene.mrml.segments import whole_extent
 
     volume, segmentation = desk.sample()
     rows = desk.ui.supportTable.rowCount()
@@ -112,7 +112,7 @@ def test_confidence_overlay(desk: Any) -> None:
 
 def test_missing_torch_is_explained(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from UniverSegSlicerLib.panel import run_section
-    from UniverSegSlicerLib.scene.dependencies import TorchStatus
+    from UniverSegSlicerLib.scene.running.dependencies import TorchStatus
 
     monkeypatch.setattr(run_section, "torch_status", lambda: TorchStatus(False, "missing", "advice"))
     desk.torch_problem = DependencyError("PyTorch was not installed.")
@@ -140,8 +140,8 @@ def test_vector_volume_is_refused(desk: Any) -> None:
 
 
 def test_marks_in_two_orientations(desk: Any) -> None:
-    from UniverSegSlicerLib.scene.editing import Change, SegmentWriter
-    from UniverSegSlicerLib.scene.segments import whole_extent
+    from UniverSegSlicerLib.scene.mrml.editing import Change, SegmentWriter
+    from UniverSegSlicerLib.scene.mrml.segments import whole_extent
 
     volume, segmentation = desk.sample()
     wanted = desk.array().astype(np.uint8)

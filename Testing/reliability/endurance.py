@@ -29,7 +29,7 @@ def endure(runs: int, settle: int) -> tuple[float, int, int]:
     Returns:
         Growth of the resident memory in MB from run ``settle`` on, and the threads then and at the end.
     """
-    from UniverSegSlicerLib.scene.worker import Job, Worker
+    from UniverSegSlicerLib.scene.running.worker import Job, Worker
 
     worker, model, before, threads = Worker(), tiny_network(), 0.0, 0
     done: list[object] = []

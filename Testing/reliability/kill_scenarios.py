@@ -55,7 +55,7 @@ def label_map(folder: Path) -> Scenario:
 def export(folder: Path) -> Scenario:
     """Export from a real MRML scene: label map, one file per segment, names."""
     from Testing.scene.conftest import World
-    from UniverSegSlicerLib.scene.export import export_nifti, read_names
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti, read_names
 
     world = World()
     maps = [(np.random.default_rng(n).random(_SHAPE) < 0.4).astype(np.uint8) for n in (0, 1)]

@@ -263,7 +263,7 @@ def _finish(worker: Any) -> None:
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_work_that_tries_to_end_its_thread(worker: Any, error: type[BaseException]) -> None:
-    from UniverSegSlicerLib.scene.worker import Job
+    from UniverSegSlicerLib.scene.running.worker import Job
 
     said: list[Any] = []
 
@@ -277,8 +277,8 @@ def test_work_that_tries_to_end_its_thread(worker: Any, error: type[BaseExceptio
 
 
 def test_a_worker_thread_that_dies(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from UniverSegSlicerLib.scene import worker as module
-    from UniverSegSlicerLib.scene.worker import Job
+    from UniverSegSlicerLib.scene.running import worker as module
+    from UniverSegSlicerLib.scene.running.worker import Job
 
     said: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda _: None)

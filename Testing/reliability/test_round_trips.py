@@ -64,9 +64,9 @@ def load_label_map(world: Any, path: Path) -> Any:
 @pytest.mark.parametrize("degrees", [0.0, 25.0])
 def test_all_48_orientations_come_back_label_for_label(world: Any, tmp_path: Path, degrees: float) -> None:
     from UniverSegSlicerLib.files import read_label_map
-    from UniverSegSlicerLib.scene.export import export_nifti
-    from UniverSegSlicerLib.scene.segments import read_segment
-    from UniverSegSlicerLib.scene.volumes import array_of, geometry_of, ijk_to_ras
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.volumes import array_of, geometry_of, ijk_to_ras
 
     expected = masks()["Liver"] + 2 * masks()["Spleen"]
     assert len(set(ORIENTATIONS)) == 48

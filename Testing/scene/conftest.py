@@ -60,7 +60,7 @@ class World:
 
     def segmentation(self, volume: Any, masks: dict[str, np.ndarray], name: str = "Segmentation") -> Any:
         """A segmentation node on the grid of ``volume`` with one segment per (K, J, I) mask; ids are the names."""
-        from UniverSegSlicerLib.scene.creation import new_segmentation
+        from UniverSegSlicerLib.scene.mrml.creation import new_segmentation
 
         node = new_segmentation(self.scene, volume, name)
         for segment_id, mask in masks.items():

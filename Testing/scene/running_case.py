@@ -52,7 +52,7 @@ class Case:
         self.selection = Selection(self.volume, self.segmentation)
 
     def read(self, segment_id: str) -> np.ndarray:
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.segmentation, segment_id, self.volume)
 
@@ -85,6 +85,6 @@ class Gate:
 
 
 def segment_on(node: Any, segment_id: str, volume: Any) -> np.ndarray:
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     return read_segment(node, segment_id, volume)

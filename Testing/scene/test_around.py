@@ -9,8 +9,8 @@ from Testing.scene.running_case import MARKED, SHAPE, on_slices, structure
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network import load_model
 from UniverSegSlicerLib.scene.interface import RunOptions
-from UniverSegSlicerLib.scene.plans import REACH, settings_for
-from UniverSegSlicerLib.scene.volumes import volume_of
+from UniverSegSlicerLib.scene.mrml.volumes import volume_of
+from UniverSegSlicerLib.scene.running.plan import REACH, settings_for
 from UniverSegSlicerLib.segmentation import correct_neighbours
 
 
@@ -57,8 +57,8 @@ def test_the_scene_gives_what_the_arrays_give(make, tiny_model_path):
 
 def case_support(case):
     """The marked slices of segment "a" as a support set."""
-    from UniverSegSlicerLib.scene.examples import slices_of
-    from UniverSegSlicerLib.scene.marks import marked_slices
+    from UniverSegSlicerLib.scene.support.examples import slices_of
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
 
     rows = marked_slices(case.segmentation, ["a"], case.volume, "k")
     assert [row.index for row in rows] == [2, 6, 7]

@@ -38,13 +38,13 @@ class Clicking:
         self.selection = Selection(self.volume, self.segmentation, ("a",))
 
     def ras(self, i: int, j: int, k: int) -> tuple[float, float, float]:
-        from UniverSegSlicerLib.scene.transforms import to_world
-        from UniverSegSlicerLib.scene.volumes import ijk_to_ras
+        from UniverSegSlicerLib.scene.mrml.transforms import to_world
+        from UniverSegSlicerLib.scene.mrml.volumes import ijk_to_ras
 
         return tuple((to_world(self.volume) @ ijk_to_ras(self.volume) @ [i, j, k, 1])[:3])
 
     def read(self, segment_id: str = "a") -> np.ndarray:
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.segmentation, segment_id, self.volume)
 
@@ -56,8 +56,8 @@ class Clicking:
         return self.logic.state
 
     def previewed(self, segment_id: str = "a") -> np.ndarray:
-        from UniverSegSlicerLib.scene.preview import PREVIEW_ATTRIBUTE
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.preview import PREVIEW_ATTRIBUTE
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         count = self.world.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
         nodes = [self.world.scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in range(count)]
@@ -107,7 +107,7 @@ def test_click_answer_accept_undo(clicking):
 def test_the_scene_gives_what_the_arrays_give(clicking, tiny_model_path):
     from UniverSegSlicerLib.imaging import IntensityWindow, slice_spacing
     from UniverSegSlicerLib.network import load_model
-    from UniverSegSlicerLib.scene.volumes import volume_of
+    from UniverSegSlicerLib.scene.mrml.volumes import volume_of
     from UniverSegSlicerLib.segmentation import ClickSession, SupportSet
 
     clicking.logic.begin_clicks(clicking.selection, "k", 4, clicking.options)
@@ -189,7 +189,7 @@ def test_leaving_writes_nothing(clicking):
 
 
 def test_an_accepted_prediction_becomes_a_mark_although_nothing_changed(clicking):
-    from UniverSegSlicerLib.scene.marks import add_mark, remember_result
+    from UniverSegSlicerLib.scene.support.marks import add_mark, remember_result
 
     filled = disc(*range(2, 7))
     clicking.world.paint(clicking.segmentation, "a", filled, clicking.volume)

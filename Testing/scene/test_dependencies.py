@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from UniverSegSlicerLib.errors import DependencyError
-from UniverSegSlicerLib.scene.dependencies import check_torch_works, ensure_torch, torch_status
+from UniverSegSlicerLib.scene.running.dependencies import check_torch_works, ensure_torch, torch_status
 
 
 class Computer:
@@ -77,7 +77,7 @@ def test_a_find_that_fails_counts_as_missing():
 
 def test_looking_for_torch_does_not_import_it():
     code = (
-        "import sys; from UniverSegSlicerLib.scene.dependencies import torch_status; status = torch_status();"
+        "import sys; from UniverSegSlicerLib.scene.running.dependencies import torch_status; status = torch_status();"
         "assert 'torch' not in sys.modules; print(status.ready)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

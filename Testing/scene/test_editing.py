@@ -13,8 +13,8 @@ SHAPE = (6, 8, 10)
 
 
 def change(segment_id: str, wanted: np.ndarray, editable: np.ndarray | None = None) -> Any:
-    from UniverSegSlicerLib.scene.editing import Change
-    from UniverSegSlicerLib.scene.grid import whole_extent
+    from UniverSegSlicerLib.scene.mrml.editing import Change
+    from UniverSegSlicerLib.scene.mrml.grid import whole_extent
 
     return Change(segment_id, wanted, whole_extent(wanted.shape[::-1]), editable)
 
@@ -27,7 +27,7 @@ def box(*bounds: int) -> np.ndarray:
 
 
 def read(segmentation: Any, segment_id: str, volume: Any) -> np.ndarray:
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     return read_segment(segmentation, segment_id, volume)
 
@@ -40,7 +40,7 @@ def rules(world) -> Any:
 
 @pytest.fixture
 def writer(world) -> Any:
-    from UniverSegSlicerLib.scene.editing import SegmentWriter
+    from UniverSegSlicerLib.scene.mrml.editing import SegmentWriter
 
     return SegmentWriter(world.scene)
 
@@ -94,7 +94,7 @@ def test_segments_of_one_image_swap_places_under_any_overwrite_mode(world, write
 
 
 def test_the_embedding_editor_saves_its_own_state_once(world):
-    from UniverSegSlicerLib.scene.editing import SegmentWriter
+    from UniverSegSlicerLib.scene.mrml.editing import SegmentWriter
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, {"a": box(2, 3, 2, 6, 3, 7), "b": box(0, 1, 0, 1, 0, 1)})
@@ -116,7 +116,7 @@ def test_nothing_to_change_leaves_no_step_of_undo(world, writer):
 
 def test_writing_one_slice_does_not_touch_the_rest(world, writer):
     """The label map outside the written box is the same memory content, and the modifier was one slice thin."""
-    from UniverSegSlicerLib.scene.editing import Change
+    from UniverSegSlicerLib.scene.mrml.editing import Change
 
     rng = np.random.default_rng(3)
     noise = (rng.random(SHAPE) > 0.5).astype(np.uint8)
@@ -264,7 +264,7 @@ def test_written_through_a_whole_voxel_transform(world, writer):
 
 def test_written_to_a_finer_lattice(world, writer):
     """The segmentation is edited at half the voxel size: each voxel of the result fills its eight."""
-    from UniverSegSlicerLib.scene.creation import new_segmentation
+    from UniverSegSlicerLib.scene.mrml.creation import new_segmentation
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     matrix = np.diag([0.5, 0.5, 0.5, 1.0])

@@ -50,7 +50,7 @@ class Case:
         return self.logic.state.report
 
     def read(self, segment_id: str) -> np.ndarray:
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.segmentation, segment_id, self.volume)
 
@@ -119,7 +119,7 @@ def test_marks_and_examples_from_elsewhere_go_together(case, world, tmp_path):
 
 def test_the_pair_is_cut_along_the_axis_that_faces_the_same_way(case, world):
     """The other scan is stored with K to the left: its I slices are the axial ones."""
-    from UniverSegSlicerLib.scene.examples import pair_examples
+    from UniverSegSlicerLib.scene.support.examples import pair_examples
 
     matrix = np.array([[0, 0, 1.0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
     shape = (24, 20, 8)
@@ -134,7 +134,7 @@ def test_the_pair_is_cut_along_the_axis_that_faces_the_same_way(case, world):
 
 
 def test_a_whole_segmentation_gives_an_even_choice_of_its_slices(case, world):
-    from UniverSegSlicerLib.scene.examples import LARGEST_PAIR, pair_examples
+    from UniverSegSlicerLib.scene.support.examples import LARGEST_PAIR, pair_examples
 
     shape = (100, 20, 24)
     other = world.volume(grey(ball(shape)))
@@ -184,7 +184,7 @@ def test_another_spacing_or_modality_is_a_warning_and_works(case, tmp_path):
 
 def test_relabelled_sets_keep_only_what_the_run_asks_for():
     pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.examples import relabelled
+    from UniverSegSlicerLib.scene.support.examples import relabelled
 
     labels = np.array([[0, 1], [3, 7]], np.uint16)
     pictures = [np.eye(2), np.eye(2), np.eye(2)]

@@ -24,7 +24,7 @@ def masks() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("degrees", [0.0, 20.0, 160.0])
 @pytest.mark.parametrize("moved", [False, True])
 def test_round_trip_through_simpleitk(world, oblique, tmp_path, degrees, moved):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     matrix = oblique(degrees=degrees)
     volume = world.volume(np.zeros(SHAPE, np.int16), matrix)
@@ -51,7 +51,7 @@ def test_round_trip_through_simpleitk(world, oblique, tmp_path, degrees, moved):
 
 
 def test_values_stay_the_same_from_case_to_case(world, tmp_path):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     first = world.segmentation(volume, masks(), "One")
@@ -69,7 +69,7 @@ def test_values_stay_the_same_from_case_to_case(world, tmp_path):
 
 
 def test_slicer_reads_the_names_file_as_a_colour_table(world, tmp_path):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, masks())
@@ -87,7 +87,7 @@ def test_slicer_reads_the_names_file_as_a_colour_table(world, tmp_path):
 
 
 def test_bad_names_files_and_twin_names_are_refused_before_writing(world, tmp_path):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, masks())
@@ -107,7 +107,7 @@ def test_bad_names_files_and_twin_names_are_refused_before_writing(world, tmp_pa
 
 
 def test_names_that_files_cannot_tell_apart(world, tmp_path):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(
@@ -119,7 +119,7 @@ def test_names_that_files_cannot_tell_apart(world, tmp_path):
 
 
 def test_folder_that_cannot_be_written_to(world, tmp_path):
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, masks())

@@ -54,8 +54,8 @@ def test_run_preview_apply_undo(make, oblique, degrees):
 def test_the_scene_gives_what_the_arrays_give(make, tiny_model_path):
     """The result of a run in the scene is that of the same run on plain arrays."""
     from UniverSegSlicerLib.network import load_model
-    from UniverSegSlicerLib.scene.plans import settings_for
-    from UniverSegSlicerLib.scene.volumes import volume_of
+    from UniverSegSlicerLib.scene.mrml.volumes import volume_of
+    from UniverSegSlicerLib.scene.running.plan import settings_for
     from UniverSegSlicerLib.segmentation import propagate
 
     case = make()
@@ -119,7 +119,7 @@ def test_discard_leaves_no_trace(make):
 
 
 def test_confidence_volume_comes_and_goes(make):
-    from UniverSegSlicerLib.scene.volumes import array_of, ijk_to_ras
+    from UniverSegSlicerLib.scene.mrml.volumes import array_of, ijk_to_ras
 
     case = make()
     case.logic.show_confidence(True)  # nothing to show yet
@@ -261,11 +261,11 @@ def test_bad_input_is_one_sentence_and_changes_nothing(make, spoil, message):
 
 
 def test_missing_torch_is_said_with_the_way_to_get_it(make, monkeypatch):
-    from UniverSegSlicerLib.scene import run_control
-    from UniverSegSlicerLib.scene.dependencies import torch_status
+    from UniverSegSlicerLib.scene.running import control
+    from UniverSegSlicerLib.scene.running.dependencies import torch_status
 
     case = make()
-    monkeypatch.setattr(run_control, "torch_status", lambda: torch_status(find=lambda name: None))
+    monkeypatch.setattr(control, "torch_status", lambda: torch_status(find=lambda name: None))
     with pytest.raises(DependencyError, match=r"PyTorch is not installed yet.*installTorch"):
         case.logic.start(case.selection, case.options)
     with pytest.raises(DependencyError):

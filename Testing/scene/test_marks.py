@@ -32,7 +32,7 @@ class Case:
         self.segmentation = world.segmentation(self.volume, {"a": mask})
 
     def marked(self, axis: str = "auto") -> tuple[str, list[int]]:
-        from UniverSegSlicerLib.scene.marks import marked_slices
+        from UniverSegSlicerLib.scene.support.marks import marked_slices
 
         rows = marked_slices(self.segmentation, ["a"], self.volume, axis)
         assert len({row.axis for row in rows}) == 1
@@ -42,13 +42,13 @@ class Case:
         self.world.paint(self.segmentation, "a", mask, self.volume)
 
     def content(self) -> np.ndarray:
-        from UniverSegSlicerLib.scene.segments import read_segment
+        from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.segmentation, "a", self.volume)
 
     def apply(self, wanted: np.ndarray, axis: str, marked: list[int]) -> None:
         """What the logic does when a result is applied."""
-        from UniverSegSlicerLib.scene.marks import remember_result
+        from UniverSegSlicerLib.scene.support.marks import remember_result
 
         self.paint(wanted)
         remember_result(self.segmentation, ["a"], self.volume, axis, marked)
@@ -61,7 +61,7 @@ def test_painted_slices_are_found_along_every_axis(world, oblique, axis, array_a
 
 
 def test_rows_tell_area_and_segments(world):
-    from UniverSegSlicerLib.scene.marks import marked_slices
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
 
     volume = world.volume(np.zeros(SHAPE, np.int16), np.diag([0.5, 0.8, 3.0, 1.0]))
     segmentation = world.segmentation(volume, {"a": disc(2, 5), "b": disc(5, 8, radius=2)})
@@ -99,9 +99,9 @@ def test_corrections_are_found_after_moving_a_few_voxels_without_changing_their_
 
 
 def test_undo_of_the_result_brings_the_marks_back_alone(world):
-    from UniverSegSlicerLib.scene.editing import Change, SegmentWriter
-    from UniverSegSlicerLib.scene.grid import whole_extent
-    from UniverSegSlicerLib.scene.marks import remember_result
+    from UniverSegSlicerLib.scene.mrml.editing import Change, SegmentWriter
+    from UniverSegSlicerLib.scene.mrml.grid import whole_extent
+    from UniverSegSlicerLib.scene.support.marks import remember_result
 
     case = Case(world, disc(2, 8))
     writer = SegmentWriter(world.scene)
@@ -134,7 +134,7 @@ def test_fresh_marks_in_two_orientations_are_refused_in_words(world):
 
 
 def test_two_segments_in_two_orientations_are_refused_in_words(world):
-    from UniverSegSlicerLib.scene.marks import marked_slices
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, {"Liver": disc(3, 8), "Spleen": disc(7, axis=2)})
@@ -143,7 +143,7 @@ def test_two_segments_in_two_orientations_are_refused_in_words(world):
 
 
 def test_empty_and_misplaced_segments_are_refused_in_words(world):
-    from UniverSegSlicerLib.scene.marks import marked_slices
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, {"a": disc(3), "b": np.zeros(SHAPE)})
@@ -160,7 +160,7 @@ def test_empty_and_misplaced_segments_are_refused_in_words(world):
 
 
 def test_taking_a_slice_off_the_marks(world):
-    from UniverSegSlicerLib.scene.marks import forget_mark, marked_slices
+    from UniverSegSlicerLib.scene.support.marks import forget_mark, marked_slices
 
     case = Case(world, disc(2, 5, 8))
     row = marked_slices(case.segmentation, ["a"], case.volume)[1]
@@ -178,7 +178,7 @@ def test_taking_a_slice_off_the_marks(world):
 
 
 def test_slices_that_are_switched_off(world):
-    from UniverSegSlicerLib.scene.marks import marked_slices, set_used, unused_slices
+    from UniverSegSlicerLib.scene.support.marks import marked_slices, set_used, unused_slices
 
     case = Case(world, disc(2, 5, 8))
     set_used(case.segmentation, "k", 5, False)
@@ -200,8 +200,8 @@ def test_a_result_on_another_volume_or_place_is_not_mistaken(world):
 
 
 def test_the_record_is_saved_with_the_scene(world, tmp_path):
-    from UniverSegSlicerLib.scene.marks import set_used
-    from UniverSegSlicerLib.scene.records import Record
+    from UniverSegSlicerLib.scene.support.applied_results import Record
+    from UniverSegSlicerLib.scene.support.marks import set_used
 
     case = Case(world, disc(2, 8))
     case.apply(disc(*range(2, 9)), "k", [2, 8])
@@ -214,8 +214,8 @@ def test_the_record_is_saved_with_the_scene(world, tmp_path):
     loaded = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Loaded")
     assert storage.ReadData(loaded)
     segment = loaded.GetSegmentation().GetSegment("a")
-    from UniverSegSlicerLib.scene.records import RECORD_TAG
-    from UniverSegSlicerLib.scene.segments import read_tag
+    from UniverSegSlicerLib.scene.mrml.segments import read_tag
+    from UniverSegSlicerLib.scene.support.applied_results import RECORD_TAG
 
     assert read_tag(segment, RECORD_TAG) == read_tag(text, RECORD_TAG) != ""
     record = Record.from_text(read_tag(segment, RECORD_TAG))
@@ -229,6 +229,6 @@ def test_the_record_is_saved_with_the_scene(world, tmp_path):
 )
 def test_damaged_records_count_as_none(text):
     pytest.importorskip("slicer")
-    from UniverSegSlicerLib.scene.records import Record
+    from UniverSegSlicerLib.scene.support.applied_results import Record
 
     assert Record.from_text(text) is None

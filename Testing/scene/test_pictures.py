@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from UniverSegSlicerLib.imaging import Geometry
-from UniverSegSlicerLib.scene.thumbnails import View, thumbnail
+from UniverSegSlicerLib.scene.support.thumbnails import View, thumbnail
 
 
 def test_pictures_keep_physical_proportions():
@@ -64,10 +64,10 @@ def test_slices_are_shown_as_readers_expect_however_the_scan_is_stored(axis):
 
 
 def test_the_sample_scan_is_always_the_same_and_has_every_structure(world):
-    from UniverSegSlicerLib.scene.marks import marked_slices
-    from UniverSegSlicerLib.scene.sample import STRUCTURES, add_sample, phantom
-    from UniverSegSlicerLib.scene.segments import read_segment
-    from UniverSegSlicerLib.scene.volumes import anatomical_name, array_of
+    from UniverSegSlicerLib.scene.mrml.sample import STRUCTURES, add_sample, phantom
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.volumes import anatomical_name, array_of
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
 
     array, labels = phantom()
     again, _ = phantom()

@@ -39,7 +39,7 @@ def signed_permutations() -> list[np.ndarray]:
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.7, 5.0), (3.0, 0.5, 1.1)])
 @pytest.mark.parametrize("degrees", [0.0, 20.0, 133.0])
 def test_same_grid_is_copied_voxel_for_voxel(world, oblique, spacing, degrees):
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     mask = blob()
     volume = world.volume(np.zeros(SHAPE, np.int16), oblique(spacing, degrees))
@@ -50,7 +50,7 @@ def test_same_grid_is_copied_voxel_for_voxel(world, oblique, spacing, degrees):
 @pytest.mark.parametrize("matrix", signed_permutations(), ids=lambda m: "".join(f"{v:+.0f}" for v in m.ravel() if v))
 def test_all_axis_orders_and_flips_read_label_for_label(world, matrix):
     """The same world shown in 48 orders of the volume's axes gives the same labels at the same places."""
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     mask = blob()
     base = world.volume(np.zeros(SHAPE, np.int16), np.diag([0.8, 0.9, 2.5, 1.0]))
@@ -72,7 +72,7 @@ def test_all_axis_orders_and_flips_read_label_for_label(world, matrix):
 
 def test_cropped_and_shared_label_maps(world):
     """Slicer keeps only the box of a segment, and several segments in one image."""
-    from UniverSegSlicerLib.scene.segments import labelmap_of, read_labels, read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import labelmap_of, read_labels, read_segment
 
     first, second = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
     first[2, 3:5, 4:6] = 1
@@ -89,7 +89,7 @@ def test_cropped_and_shared_label_maps(world):
 
 def test_segment_beyond_the_volume_is_clipped(world):
     """A segmentation drawn on a larger scan, read on a smaller one with a shifted origin."""
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     mask = np.ones(SHAPE, np.uint8)
     large = world.volume(np.zeros(SHAPE, np.int16))
@@ -105,7 +105,7 @@ def test_segment_beyond_the_volume_is_clipped(world):
 @pytest.mark.parametrize("parents", ["both", "volume", "segmentation", "chain"])
 def test_linear_parent_transforms(world, oblique, parents):
     """Moving a node moves what is read, by exactly the transform between the two nodes."""
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     mask = blob()
     volume = world.volume(np.zeros(SHAPE, np.int16))
@@ -134,7 +134,7 @@ def test_linear_parent_transforms(world, oblique, parents):
 
 def test_rotated_segmentation_is_sampled_like_simpleitk(world, oblique):
     """An independent resampler agrees on every voxel but those where the nearest voxel is a tie."""
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     shape = (12, 20, 24)
     mask = blob(shape)
@@ -159,7 +159,7 @@ def test_rotated_segmentation_is_sampled_like_simpleitk(world, oblique):
 
 
 def test_non_linear_transform_is_refused_in_words(world):
-    from UniverSegSlicerLib.scene.segments import read_segment
+    from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
     volume = world.volume(np.zeros(SHAPE, np.int16))
     segmentation = world.segmentation(volume, {"a": blob()})
@@ -176,7 +176,7 @@ def test_closed_surface_is_refused_in_words(world):
     import slicer
     import vtk
 
-    from UniverSegSlicerLib.scene.segments import check_segmentation
+    from UniverSegSlicerLib.scene.mrml.segments import check_segmentation
 
     surface = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Skull")
     surface.SetSourceRepresentationToClosedSurface()
@@ -194,7 +194,7 @@ def test_closed_surface_is_refused_in_words(world):
 def test_which_segments_a_run_may_change(world):
     import slicer
 
-    from UniverSegSlicerLib.scene.segments import choose_segments
+    from UniverSegSlicerLib.scene.mrml.segments import choose_segments
 
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     volume = world.volume(np.zeros(SHAPE, np.int16))

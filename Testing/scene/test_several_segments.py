@@ -10,7 +10,8 @@ import pytest
 from Testing.scene.running_case import SHAPE, on_slices, segment_on, structure
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.scene.interface import RunOptions, Selection
-from UniverSegSlicerLib.scene.planning import StoredSets, make_plan
+from UniverSegSlicerLib.scene.running.preparing import make_plan
+from UniverSegSlicerLib.scene.support.elsewhere import StoredSets
 
 
 @pytest.fixture
@@ -69,8 +70,8 @@ def test_painted_voxels_stay_with_their_segment_and_no_voxel_has_two(make):
 def test_the_surer_segment_gets_a_voxel_and_paint_beats_both():
     pytest.importorskip("slicer")
     from UniverSegSlicerLib.imaging import Geometry, Volume
-    from UniverSegSlicerLib.scene.examples import SliceExamples
-    from UniverSegSlicerLib.scene.runs import Owners
+    from UniverSegSlicerLib.scene.running.computing import Owners
+    from UniverSegSlicerLib.scene.support.examples import SliceExamples
 
     owners = Owners((1, 1, 4))
     owners.claim(np.array([[[1, 1, 0, 1]]]), np.array([[[60, 60, 0, 90]]]))

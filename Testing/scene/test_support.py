@@ -29,41 +29,41 @@ def pair(world: Any, name: str = "Other") -> tuple[Any, Any]:
 
 
 def test_sources_come_and_go(world, tmp_path):
-    from UniverSegSlicerLib.scene import support
+    from UniverSegSlicerLib.scene.support import sources
 
-    assert support.sources(world.scene) == []
+    assert sources.list_sources(world.scene) == []
     volume, segmentation = pair(world)
-    first = support.add_pair(world.scene, volume, segmentation)
+    first = sources.add_pair(world.scene, volume, segmentation)
     with pytest.raises(InputError, match="in the support set already"):
-        support.add_pair(world.scene, volume, segmentation)
+        sources.add_pair(world.scene, volume, segmentation)
     stored_set(tmp_path / "livers.npz")
-    second = support.add_file(world.scene, tmp_path / "livers.npz")
-    found = support.sources(world.scene)
+    second = sources.add_file(world.scene, tmp_path / "livers.npz")
+    found = sources.list_sources(world.scene)
     assert [(source.key, source.kind, source.title, source.used) for source in found] == [
         (first, "pair", "Other + Other seg", True),
         (second, "file", "livers.npz", True),
     ]
     assert found[0].volume is volume
     assert found[0].segmentation is segmentation
-    support.set_used(world.scene, second, False)
-    assert [source.used for source in support.sources(world.scene)] == [True, False]
+    sources.set_source_used(world.scene, second, False)
+    assert [source.used for source in sources.list_sources(world.scene)] == [True, False]
     texts = world.scene.GetNumberOfNodesByClass("vtkMRMLTextNode")
-    support.remove(world.scene, second)
-    support.remove(world.scene, first)
-    assert support.sources(world.scene) == []
+    sources.remove_source(world.scene, second)
+    sources.remove_source(world.scene, first)
+    assert sources.list_sources(world.scene) == []
     assert world.scene.GetNumberOfNodesByClass("vtkMRMLTextNode") == texts - 1
     assert world.scene.IsNodePresent(volume)
     # Keys are never given twice while something may still name them.
-    assert support.add_pair(world.scene, volume, segmentation) == "pair-1"
+    assert sources.add_pair(world.scene, volume, segmentation) == "pair-1"
 
 
 def test_the_file_itself_is_not_needed_any_more(world, tmp_path):
-    from UniverSegSlicerLib.scene import support
+    from UniverSegSlicerLib.scene.support import sources
 
     original = stored_set(tmp_path / "livers.npz")
-    support.add_file(world.scene, tmp_path / "livers.npz")
+    sources.add_file(world.scene, tmp_path / "livers.npz")
     (tmp_path / "livers.npz").unlink()
-    again = support.load_stored(support.sources(world.scene)[0])
+    again = sources.load_stored(sources.list_sources(world.scene)[0])
     assert len(again) == 3
     assert again.label_names == {1: "Liver"}
     for ours, theirs in zip(again.examples, original.examples, strict=True):
@@ -72,35 +72,35 @@ def test_the_file_itself_is_not_needed_any_more(world, tmp_path):
 
 
 def test_bad_files_and_lost_data_are_refused_in_words(world, tmp_path):
-    from UniverSegSlicerLib.scene import support
+    from UniverSegSlicerLib.scene.support import sources
 
     (tmp_path / "no.npz").write_bytes(b"PK not a zip")
     with pytest.raises(InputError, match=r"no\.npz"):
-        support.add_file(world.scene, tmp_path / "no.npz")
+        sources.add_file(world.scene, tmp_path / "no.npz")
     with pytest.raises(InputError, match=r"missing\.npz"):
-        support.add_file(world.scene, tmp_path / "missing.npz")
-    assert support.sources(world.scene) == []
+        sources.add_file(world.scene, tmp_path / "missing.npz")
+    assert sources.list_sources(world.scene) == []
     stored_set(tmp_path / "livers.npz")
-    support.add_file(world.scene, tmp_path / "livers.npz")
-    source = support.sources(world.scene)[0]
+    sources.add_file(world.scene, tmp_path / "livers.npz")
+    source = sources.list_sources(world.scene)[0]
     for text in ("!", "AAAA", ""):
         source.text.SetText(text)
         with pytest.raises(InputError, match=r"'livers\.npz' cannot be used"):
-            support.load_stored(source)
+            sources.load_stored(source)
     world.scene.RemoveNode(source.text)
     with pytest.raises(InputError, match="its data is missing from the scene"):
-        support.load_stored(support.sources(world.scene)[0])
+        sources.load_stored(sources.list_sources(world.scene)[0])
 
 
 def test_deleted_nodes_of_a_pair_are_noticed(world):
-    from UniverSegSlicerLib.scene import support
+    from UniverSegSlicerLib.scene.support import sources
 
     volume, segmentation = pair(world)
     other_volume, other_segmentation = pair(world, "Third")
-    support.add_pair(world.scene, volume, segmentation)
-    support.add_pair(world.scene, other_volume, other_segmentation)
+    sources.add_pair(world.scene, volume, segmentation)
+    sources.add_pair(world.scene, other_volume, other_segmentation)
     world.scene.RemoveNode(volume)
-    first, second = support.sources(world.scene)
+    first, second = sources.list_sources(world.scene)
     assert first.volume is None
     assert first.segmentation is segmentation
     assert second.volume is other_volume
@@ -111,22 +111,22 @@ def test_saved_scene_reopens_with_everything(world, tmp_path, ending):
     """Marks, record, switched-off slices, pairs and embedded files, through Slicer's own reader and writer."""
     import slicer
 
-    from UniverSegSlicerLib.scene import marks, support
+    from UniverSegSlicerLib.scene.support import marks, sources
 
     volume, segmentation = pair(world)
     marks.remember_result(segmentation, ["a"], volume, "k", [1, 3])
     marks.set_used(segmentation, "k", 3, False)
-    support.add_pair(world.scene, volume, segmentation)
+    sources.add_pair(world.scene, volume, segmentation)
     stored_set(tmp_path / "livers.npz")
-    key = support.add_file(world.scene, tmp_path / "livers.npz")
-    support.set_used(world.scene, key, False)
+    key = sources.add_file(world.scene, tmp_path / "livers.npz")
+    sources.set_source_used(world.scene, key, False)
 
     world.save(tmp_path, ending)
     loaded = type(world)()
     loaded.load(tmp_path, ending)
-    again = support.sources(loaded.scene)
+    again = sources.list_sources(loaded.scene)
     assert [(source.kind, source.used) for source in again] == [("pair", True), ("file", False)]
-    assert len(support.load_stored(again[1])) == 3
+    assert len(sources.load_stored(again[1])) == 3
     rows = marks.marked_slices(again[0].segmentation, ["a"], again[0].volume)
     assert [(row.axis, row.index, row.used) for row in rows] == [("k", 1, True), ("k", 3, False)]
     assert isinstance(loaded.scene, slicer.vtkMRMLScene)

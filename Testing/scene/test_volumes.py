@@ -9,7 +9,7 @@ from UniverSegSlicerLib.errors import InputError
 
 
 def test_array_is_a_view_in_kji_order_with_lps_geometry(world, oblique):
-    from UniverSegSlicerLib.scene.volumes import volume_of
+    from UniverSegSlicerLib.scene.mrml.volumes import volume_of
 
     array = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
     matrix = oblique()
@@ -28,7 +28,7 @@ def test_array_is_a_view_in_kji_order_with_lps_geometry(world, oblique):
 
 def test_the_view_outlives_the_node(world):
     """A run that started before the volume was deleted must not read freed memory."""
-    from UniverSegSlicerLib.scene.volumes import volume_of
+    from UniverSegSlicerLib.scene.mrml.volumes import volume_of
 
     array = np.arange(50**3, dtype=np.int32).reshape(50, 50, 50)
     node = world.volume(array)
@@ -42,7 +42,7 @@ def test_what_is_not_a_scalar_volume_is_refused_in_words(world):
     import slicer
     import vtk
 
-    from UniverSegSlicerLib.scene.volumes import check_volume
+    from UniverSegSlicerLib.scene.mrml.volumes import check_volume
 
     with pytest.raises(InputError, match="No volume is selected"):
         check_volume(None)
@@ -71,7 +71,7 @@ def test_what_is_not_a_scalar_volume_is_refused_in_words(world):
 
 
 def test_time_point_of_a_sequence_is_refused_in_words(world):
-    from UniverSegSlicerLib.scene.volumes import check_volume
+    from UniverSegSlicerLib.scene.mrml.volumes import check_volume
 
     sequence = world.scene.AddNewNodeByClass("vtkMRMLSequenceNode", "Beating heart")
     for time in range(2):
@@ -84,7 +84,7 @@ def test_time_point_of_a_sequence_is_refused_in_words(world):
 
 
 def test_world_positions_and_voxels(world, oblique):
-    from UniverSegSlicerLib.scene.volumes import axis_facing, centre_of_slice, voxel_at
+    from UniverSegSlicerLib.scene.mrml.volumes import axis_facing, centre_of_slice, voxel_at
 
     node = world.volume(np.zeros((5, 6, 7), np.int16), oblique())
     node.SetAndObserveTransformNodeID(world.transform(oblique((1, 1, 1), 50.0)).GetID())
@@ -99,7 +99,7 @@ def test_world_positions_and_voxels(world, oblique):
 
 def test_world_positions_under_a_warp(world):
     """Jumping to a slice and clicking work there too; only a warp between volume and segmentation is refused."""
-    from UniverSegSlicerLib.scene.volumes import anatomical_name, axis_facing, centre_of_slice, voxel_at
+    from UniverSegSlicerLib.scene.mrml.volumes import anatomical_name, axis_facing, centre_of_slice, voxel_at
 
     node = world.volume(np.zeros((41, 41, 41), np.int16))
     node.SetAndObserveTransformNodeID(world.warp().GetID())
@@ -112,7 +112,7 @@ def test_world_positions_under_a_warp(world):
 
 def test_export_of_a_warped_volume_is_refused_in_words(world, tmp_path):
     """A file has no parent transform to carry the warp."""
-    from UniverSegSlicerLib.scene.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
 
     mask = np.ones((5, 6, 7), np.uint8)
     node = world.volume(np.zeros((5, 6, 7), np.int16))

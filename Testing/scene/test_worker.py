@@ -19,7 +19,7 @@ class Log:
         self.threads: set[int] = set()
 
     def job(self, work: Callable[..., Any], name: str = "Job") -> Any:
-        from UniverSegSlicerLib.scene.worker import Job
+        from UniverSegSlicerLib.scene.running.worker import Job
 
         def note(kind: str, payload: Any) -> None:
             self.events.append((kind, payload))

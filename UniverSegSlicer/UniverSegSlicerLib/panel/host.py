@@ -11,8 +11,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..progress import CancelToken, ProgressCallback
-from ..scene.dependencies import ensure_torch
-from ..scene.volumes import axis_facing, voxel_at
+from ..scene.mrml.volumes import axis_facing, voxel_at
+from ..scene.running.dependencies import ensure_torch
 from .slice_clicks import SliceClicks
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from ..scene.dependencies import torch_status
 from ..scene.interface import State
+from ..scene.running.dependencies import torch_status
 from .context import Context
 
 PROBLEM_STYLE = "color: #b3261e"

@@ -47,7 +47,7 @@ def register(icons: Path) -> None:
 
 def load_phantom(_source: Any = None) -> list[Any]:
     """Make the generated scan, with three slices marked; returns the new nodes."""
-    from ..scene.sample import add_sample
+    from ..scene.mrml.sample import add_sample
 
     volume, segmentation = add_sample(slicer.mrmlScene, MARKED)
     slicer.util.setSliceViewerLayers(background=volume, fit=True)

@@ -8,8 +8,8 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import UniverSegError
-from ..scene.creation import drop_untouched_segments
 from ..scene.interface import SupportRow, SupportTable
+from ..scene.mrml.creation import drop_untouched_segments
 from .context import Context
 from .pictures import pixmap
 

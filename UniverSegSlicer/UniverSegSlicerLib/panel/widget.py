@@ -10,8 +10,8 @@ import qt
 import slicer
 
 from ..errors import UniverSegError
-from ..scene.creation import segmentation_made_for
-from ..scene.volumes import check_volume
+from ..scene.mrml.creation import segmentation_made_for
+from ..scene.mrml.volumes import check_volume
 from .click_section import ClickSection
 from .context import Context, Dialogs, Views
 from .export_section import ExportSection

@@ -11,11 +11,7 @@ import numpy as np
 
 from ..errors import Cancelled
 from ..imaging import IntensityWindow
-from .click_control import ClickControl
-from .creation import DEFAULT_SEGMENT, new_segmentation
-from .editing import SegmentWriter
-from .export import export_nifti
-from .finished import without_preview
+from .clicking.control import ClickControl
 from .interface import (
     Axis,
     ClickState,
@@ -27,15 +23,17 @@ from .interface import (
     State,
     SupportTable,
 )
-from .models import Loader, ModelCache, load_from_catalogue
-from .planning import StoredSets
-from .run_control import RunControl
-from .segments import check_segmentation
-from .state import StateHolder
-from .support import add_file, add_pair
-from .table import SupportList
-from .volumes import array_of, centre_of_slice, check_volume
-from .worker import Worker
+from .mrml.creation import DEFAULT_SEGMENT, new_segmentation
+from .mrml.editing import SegmentWriter
+from .mrml.export import export_nifti
+from .mrml.segments import check_segmentation
+from .mrml.volumes import array_of, centre_of_slice, check_volume
+from .running.control import RunControl
+from .running.finished import without_preview
+from .running.models import Loader, ModelCache, load_from_catalogue
+from .running.session import Session
+from .support.sources import add_file, add_pair
+from .support.table import SupportList
 
 
 class UniverSegLogic:
@@ -55,15 +53,13 @@ class UniverSegLogic:
 
     def __init__(self, scene: Any, loader: Loader = load_from_catalogue) -> None:
         self._scene = scene
-        self._holder = StateHolder()
-        self._worker = Worker()
-        self._stored = StoredSets()
         self._windows: dict[str, tuple[Any, int, IntensityWindow]] = {}
-        self._support = SupportList(scene, self._stored, self._window_of)
         self.writer = SegmentWriter(scene)
-        models = ModelCache(loader)
-        self._runs = RunControl(scene, self._holder, self._worker, models, self._stored, self.writer)
-        self._clicks = ClickControl(scene, self._holder, self._worker, models, self._stored, self.writer)
+        session = Session(scene, ModelCache(loader), self.writer)
+        self._holder, self._worker, self._stored = session.holder, session.worker, session.stored
+        self._support = SupportList(scene, self._stored, self._window_of)
+        self._runs = RunControl(session)
+        self._clicks = ClickControl(session)
 
     @property
     def state(self) -> State:

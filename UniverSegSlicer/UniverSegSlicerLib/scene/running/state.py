@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .interface import State
+from ..interface import State
 
 
 class StateHolder:

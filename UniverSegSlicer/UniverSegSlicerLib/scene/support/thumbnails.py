@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging import AXES, Geometry, slice_spacing
+from ...imaging import AXES, Geometry, slice_spacing
 
 Colour = tuple[float, float, float]
 

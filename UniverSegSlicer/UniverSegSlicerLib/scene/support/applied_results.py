@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging import AXES, array_axis
-from .grid import Part
+from ...imaging import AXES, array_axis
+from ..mrml.grid import Part
 
 #: Tag of a segment that holds the record.
 RECORD_TAG = "UniverSeg.Result"

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import Volume, array_axis, take_slice
-from ..segmentation import PropagationSettings, SupportSet
-from .examples import SliceExamples
-from .interface import Quality, RunOptions
+from ...errors import InputError
+from ...imaging import Volume, array_axis, take_slice
+from ...segmentation import PropagationSettings, SupportSet
+from ..interface import Quality, RunOptions
+from ..support.examples import SliceExamples
 
 #: Slices on either side of a corrected one that follow it.
 REACH = 5

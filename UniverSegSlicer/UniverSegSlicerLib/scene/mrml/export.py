@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, OutputError
-from ..imaging import save_label_map
-from ..writing import all_or_none, replacing
+from ...errors import InputError, OutputError
+from ...imaging import save_label_map
+from ...writing import all_or_none, replacing
+from ..interface import ExportReport
 from .grid import Part, box_slices
-from .interface import ExportReport
 from .segments import check_segmentation, read_part, segment_ids, segment_name
 from .volumes import check_volume, geometry_of, grid_size
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import DependencyError
+from ...errors import DependencyError
 
 #: What the panel and the log tell where no installer can help.
 FALLBACK = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .dependencies import check_torch_works
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 #: Gets (name or path, device) and gives the model.
 Loader = Callable[[str, str], "InContextModel"]
@@ -22,7 +22,7 @@ def load_from_catalogue(name: str, device: str) -> InContextModel:
         ModelError: No such model, or its terms were not accepted.
     """
     check_torch_works()
-    from ..network import load_model
+    from ...network import load_model
 
     return load_model(name, device)
 

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from ..errors import InputError
+from ...errors import InputError
 from .grid import (
     Extent,
     Part,

@@ -8,7 +8,7 @@ import numpy as np
 import slicer
 import vtk
 
-from ..errors import InputError
+from ...errors import InputError
 
 #: Grids that differ by less than this many voxels are the same grid.
 TOLERANCE_VOXELS = 1e-3

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import array_axis
-from .editing import Change, SegmentWriter
-from .grid import Part, bounding_extent, box_slices, on_box, shifted, union
-from .interface import RunReport, Selection, Suggestion
-from .marks import remember_result
-from .plans import RunPlan
-from .records import slice_digests
-from .runs import RunResult
-from .segments import read_part
-from .volumes import centre_of_slice, grid_size
+from ...errors import InputError
+from ...imaging import array_axis
+from ..interface import RunReport, Selection, Suggestion
+from ..mrml.editing import Change, SegmentWriter
+from ..mrml.grid import Part, bounding_extent, box_slices, on_box, shifted, union
+from ..mrml.segments import read_part
+from ..mrml.volumes import centre_of_slice, grid_size
+from ..support.applied_results import slice_digests
+from ..support.marks import remember_result
+from .computing import RunResult
+from .plan import RunPlan
 
 
 @dataclass(frozen=True)

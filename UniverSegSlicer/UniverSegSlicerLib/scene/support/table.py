@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import IntensityWindow, take_slice
-from ..segmentation import SupportSet
-from . import marks, support
+from ...errors import InputError
+from ...imaging import IntensityWindow, take_slice
+from ...segmentation import SupportSet
+from ..interface import Axis, RunOptions, Selection, SupportRow, SupportTable
+from ..mrml.segments import read_part, segment_ids, segment_name
+from ..mrml.volumes import anatomical_name, array_of, check_volume, geometry_of
+from . import marks
+from .elsewhere import StoredSets, gather
 from .examples import paste_slice, slices_of
-from .interface import Axis, RunOptions, Selection, SupportRow, SupportTable
-from .planning import StoredSets, find_rows, gather, segments_of_run
-from .segments import read_part, segment_ids, segment_name
-from .support import Source, sources
+from .rows import find_rows, segments_of_run
+from .sources import Source, list_sources, remove_source, set_source_used
 from .thumbnails import View, thumbnail
-from .volumes import anatomical_name, array_of, check_volume, geometry_of
 
 _NO_COLOUR = (0.5, 0.85, 0.4)
 
@@ -44,7 +45,7 @@ class SupportList:
             rows, message = [self._marked_row(selection, row) for row in self._rows(selection, axis)], ""
         except InputError as error:
             rows, message = [], str(error)
-        others = sources(self._scene)
+        others = list_sources(self._scene)
         if others and message and self._only_missing(selection, axis):
             message = ""
         return SupportTable((*rows, *(self._source_row(selection, source, axis) for source in others)), message)
@@ -70,14 +71,14 @@ class SupportList:
     def set_used(self, selection: Selection, key: str, used: bool) -> None:
         """Switch a row on or off."""
         if self._source(key) is not None:
-            support.set_used(self._scene, key, used)
+            set_source_used(self._scene, key, used)
         else:
             marks.set_used(selection.segmentation, *_parse(key), used)
 
     def remove(self, selection: Selection, key: str) -> None:
         """Take a row out; see :meth:`~UniverSegSlicerLib.scene.interface.Logic.remove`."""
         if self._source(key) is not None:
-            support.remove(self._scene, key)
+            remove_source(self._scene, key)
             return
         axis, index = _parse(key)
         for row in self._rows(selection, axis):
@@ -95,7 +96,7 @@ class SupportList:
         if path.suffix.lower() != ".npz":
             path = path.with_name(path.name + ".npz")
         chosen = segments_of_run(selection)
-        used = [source for source in sources(self._scene) if source.used]
+        used = [source for source in list_sources(self._scene) if source.used]
         rows, axis_found = find_rows(selection, chosen, RunOptions(axis=axis), used)
         values = {segment_id: value for value, segment_id in enumerate(chosen, start=1)}
         names = {segment_name(selection.segmentation, segment_id): value for segment_id, value in values.items()}
@@ -182,7 +183,7 @@ class SupportList:
         return thumbnail(grey, outlines, view.spacing(geometry, axis), size)
 
     def _source(self, key: str) -> Source | None:
-        return next((source for source in sources(self._scene) if source.key == key), None)
+        return next((source for source in list_sources(self._scene) if source.key == key), None)
 
 
 def _names(selection: Selection) -> tuple[str, ...]:

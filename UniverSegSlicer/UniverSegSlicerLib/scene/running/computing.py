@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging import IntensityWindow, take_slice
-from ..progress import CancelToken, ProgressCallback, sub_progress
-from ..segmentation import SupportSet, correct_neighbours, propagate
-from .examples import SliceExamples, differences
-from .grid import Part, bounding_extent, box_slices
-from .plans import REACH, Around, Group, RunPlan
+from ...imaging import IntensityWindow, take_slice
+from ...progress import CancelToken, ProgressCallback, sub_progress
+from ...segmentation import SupportSet, correct_neighbours, propagate
+from ..mrml.grid import Part, bounding_extent, box_slices
+from ..support.examples import SliceExamples, differences
+from .plan import REACH, Around, Group, RunPlan
 
 if TYPE_CHECKING:
-    from ..network import InContextModel
+    from ...network import InContextModel
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import AXES, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
-from ..segmentation import SupportExample, SupportSet
-from .grid import Part
+from ...errors import InputError
+from ...imaging import AXES, IntensityWindow, Volume, array_axis, slice_spacing, take_slice
+from ...segmentation import SupportExample, SupportSet
+from ..mrml.grid import Part
+from ..mrml.segments import check_segmentation, read_part, segment_ids, segment_name
+from ..mrml.volumes import axis_facing, direction_of, volume_of
 from .marks import MarkedSlice, marked_slices
-from .segments import check_segmentation, read_part, segment_ids, segment_name
-from .volumes import axis_facing, direction_of, volume_of
 
 #: Slices that one other volume gives at most, evenly from its marked ones.
 LARGEST_PAIR = 32

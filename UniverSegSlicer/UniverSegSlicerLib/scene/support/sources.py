@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import slicer
 
-from ..errors import InputError
-from ..segmentation import SupportSet
+from ...errors import InputError
+from ...segmentation import SupportSet
 
 #: Name and singleton tag of the node that lists the sources.
 SOURCES_TAG = "UniverSegSupport"
@@ -45,7 +45,7 @@ class Source:
     text: Any = None
 
 
-def sources(scene: Any) -> list[Source]:
+def list_sources(scene: Any) -> list[Source]:
     """Everything that was added, in order."""
     node = scene.GetSingletonNode(SOURCES_TAG, "vtkMRMLScriptedModuleNode")
     if node is None:
@@ -67,7 +67,7 @@ def add_pair(scene: Any, volume: Any, segmentation: Any) -> str:
     Raises:
         InputError: This pair is in the list already.
     """
-    if any(source.volume is volume and source.segmentation is segmentation for source in sources(scene)):
+    if any(source.volume is volume and source.segmentation is segmentation for source in list_sources(scene)):
         raise InputError(f"'{volume.GetName()}' with '{segmentation.GetName()}' is in the support set already.")
     node = _node(scene)
     key = _add_entry(node, "pair", f"{volume.GetName()} + {segmentation.GetName()}")
@@ -113,13 +113,13 @@ def load_stored(source: Source) -> SupportSet:
         ) from error
 
 
-def set_used(scene: Any, key: str, used: bool) -> None:
+def set_source_used(scene: Any, key: str, used: bool) -> None:
     """Switch a source on or off."""
     node = _node(scene)
     _write(node, [{**entry, "used": used} if entry["key"] == key else entry for entry in _entries(node)])
 
 
-def remove(scene: Any, key: str) -> None:
+def remove_source(scene: Any, key: str) -> None:
     """Take a source out of the scene; the nodes of a pair stay."""
     node = _node(scene)
     text = node.GetNodeReference(f"{key}.text")

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Cancelled, UniverSegError
-from ..progress import CancelToken, ProgressCallback
+from ...errors import Cancelled, UniverSegError
+from ...progress import CancelToken, ProgressCallback
 
 #: A piece of work: gets a token to look at between chunks and a callback for its progress; returns its result.
 Work = Callable[[CancelToken, ProgressCallback], Any]

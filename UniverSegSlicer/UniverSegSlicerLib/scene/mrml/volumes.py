@@ -8,8 +8,8 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from ..errors import InputError
-from ..imaging import Geometry, Volume
+from ...errors import InputError
+from ...imaging import Geometry, Volume
 from .transforms import to_numpy, to_world
 
 #: From Slicer's world (RAS) to the world of files (LPS).

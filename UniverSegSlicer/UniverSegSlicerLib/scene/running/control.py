@@ -7,20 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..diagnostics import Fact, RunRecord, model_fact, run_log, volume_facts, where_raised
-from ..errors import DependencyError, InputError
-from ..progress import CancelToken, ProgressCallback
-from . import preview
+from ...diagnostics import Fact, RunRecord, model_fact, run_log, volume_facts, where_raised
+from ...errors import DependencyError, InputError
+from ...progress import CancelToken, ProgressCallback
+from ..interface import RunOptions, Selection
+from ..mrml import preview
+from ..mrml.volumes import array_of, geometry_of
+from .computing import RunResult, compute
 from .dependencies import torch_status
-from .editing import SegmentWriter
 from .finished import FinishedRun, Snapshot, check_present, describe, report_of, without_preview
-from .interface import RunOptions, Selection
-from .models import ModelCache
-from .planning import StoredSets, make_plan
-from .runs import RunResult, compute
-from .state import StateHolder
-from .volumes import array_of, geometry_of
-from .worker import Job, Worker
+from .preparing import make_plan
+from .session import Session
+from .worker import Job
 
 
 class RunControl:
@@ -31,21 +29,11 @@ class RunControl:
         failure: Why the last run failed, None when it did not.
     """
 
-    def __init__(
-        self,
-        scene: Any,
-        holder: StateHolder,
-        worker: Worker,
-        models: ModelCache,
-        stored: StoredSets,
-        writer: SegmentWriter,
-    ) -> None:
-        self._scene = scene
-        self._holder = holder
-        self._worker = worker
-        self._models = models
-        self._stored = stored
-        self._writer = writer
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._scene = session.scene
+        self._holder = session.holder
+        self._worker = session.worker
         self._confidence: tuple[Any, np.ndarray] | None = None
         self._facts: dict[str, Fact] = {}
         self.finished: FinishedRun | None = None
@@ -56,7 +44,7 @@ class RunControl:
         if self._holder.state.phase == "running":
             raise InputError("A segmentation is running already: wait for it, or press Cancel first.")
         require_torch()
-        plan = make_plan(self._scene, selection, options, self._stored)
+        plan = make_plan(self._scene, selection, options, self._session.stored)
         snapshot = Snapshot.take(selection, plan)
         self._facts = _facts_of(selection, options)
         self._drop()
@@ -64,7 +52,7 @@ class RunControl:
 
         def work(token: CancelToken, report: ProgressCallback) -> RunResult:
             report(0.0, "Loading the model")
-            model = self._models.get(options.model, options.device)
+            model = self._session.models.get(options.model, options.device)
             token.raise_if_cancelled()
             return compute(plan, model, report, token)
 
@@ -90,7 +78,7 @@ class RunControl:
         if self.finished is None:
             raise InputError("There is no result to apply: press Segment first.")
         report = self._holder.state.report or self.finished.report
-        voxels = self.finished.write(self._scene, self._writer)
+        voxels = self.finished.write(self._scene, self._session.writer)
         self._drop_preview()
         self._holder.set(phase="idle", message=describe(voxels, report), error="", report=without_preview(report))
         return voxels
@@ -178,7 +166,7 @@ class RunControl:
 
 def _facts_of(selection: Selection, options: RunOptions) -> dict[str, Fact]:
     """What a report may tell of a run that starts: no name of a node, segment or file."""
-    from ..network.weights import read_catalogue
+    from ...network.weights import read_catalogue
 
     array = array_of(selection.volume)
     spacing = geometry_of(selection.volume).spacing

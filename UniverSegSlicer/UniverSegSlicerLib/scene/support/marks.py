@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import AXES, array_axis, slice_spacing
-from ..segmentation import find_marked_slices
-from .grid import Part, box_slices
-from .records import RECORD_TAG, Record, slice_digests
-from .segments import has_voxels, lattice_to_volume, read_part, read_tag, segment_name
-from .volumes import geometry_of, grid_size
+from ...errors import InputError
+from ...imaging import AXES, array_axis, slice_spacing
+from ...segmentation import find_marked_slices
+from ..mrml.grid import Part, box_slices
+from ..mrml.segments import has_voxels, lattice_to_volume, read_part, read_tag, segment_name
+from ..mrml.volumes import geometry_of, grid_size
+from .applied_results import RECORD_TAG, Record, slice_digests
 
 #: Attribute of a segmentation node: marked slices that the user switched off, as "k:12,30".
 UNUSED_ATTRIBUTE = "UniverSeg.Unused"

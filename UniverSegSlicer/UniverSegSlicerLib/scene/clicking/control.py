@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
-from ..segmentation import ClickResult
-from . import preview
-from .clicks import ClickMode, begin
-from .editing import Change, SegmentWriter
-from .finished import check_present
-from .interface import ClickState, RunOptions, Selection
-from .marks import add_mark
-from .models import ModelCache
-from .planning import StoredSets
-from .run_control import require_torch
-from .state import StateHolder
-from .worker import Job, Worker
+from ...errors import InputError
+from ...segmentation import ClickResult
+from ..interface import ClickState, RunOptions, Selection
+from ..mrml import preview
+from ..mrml.editing import Change
+from ..running.control import require_torch
+from ..running.finished import check_present
+from ..running.session import Session
+from ..running.worker import Job
+from ..support.marks import add_mark
+from .mode import ClickMode, begin
 
 
 class ClickControl:
     """Clicking on one slice at a time."""
 
-    def __init__(
-        self,
-        scene: Any,
-        holder: StateHolder,
-        worker: Worker,
-        models: ModelCache,
-        stored: StoredSets,
-        writer: SegmentWriter,
-    ) -> None:
-        self._scene = scene
-        self._holder = holder
-        self._worker = worker
-        self._models = models
-        self._stored = stored
-        self._writer = writer
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._scene = session.scene
+        self._holder = session.holder
+        self._worker = session.worker
         self._mode: ClickMode | None = None
         self._preview: Any = None
 
@@ -51,7 +39,7 @@ class ClickControl:
             raise InputError("Finish the segmentation first: wait for it, then apply or discard it.")
         require_torch()
         self.end()
-        mode = begin(self._scene, selection, axis, index, options, self._models, self._stored)
+        mode = begin(self._scene, selection, axis, index, options, self._session.models, self._session.stored)
         self._mode = mode
         self._holder.set(phase="click", message="Click on the structure.", error="")
         self._worker.submit(
@@ -95,7 +83,7 @@ class ClickControl:
         if editor is not None and not self._scene.IsNodePresent(editor):
             editor = None
         change = Change(state.segment_id, mode.part(mask).array, mode.box())
-        voxels = self._writer.apply([change], selection.segmentation, selection.volume, editor)
+        voxels = self._session.writer.apply([change], selection.segmentation, selection.volume, editor)
         add_mark(selection.segmentation, state.segment_id, selection.volume, state.axis, state.index)
         self.end()
         self._holder.set(message=f"Slice {state.index} was added to the examples. One undo takes it back.")

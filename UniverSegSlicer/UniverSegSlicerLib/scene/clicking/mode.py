@@ -1,90 +1,25 @@
-"""Click to segment one slice: points on the main thread, the network on the worker, the answer in a preview."""
+"""The main-thread side of clicking on one slice: the points, and what was answered to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..imaging import AXES, IntensityWindow, Volume, slice_spacing, slice_stack, take_slice
-from ..progress import CancelToken
-from ..segmentation import ClickResult, ClickSession, SupportSet
-from .examples import SliceExamples, paste_slice, slices_of
-from .grid import Extent, Part, whole_extent
-from .interface import ClickState, RunOptions, Selection
-from .marks import marked_slices
-from .models import ModelCache
-from .planning import StoredSets, gather
-from .segments import choose_segments, read_part, segment_ids, segment_name
-from .support import sources
-from .volumes import check_volume, grid_size, volume_of, voxel_at
-
-if TYPE_CHECKING:
-    from ..network import InContextModel
-
-#: The label that examples of the clicked segment have.
-LABEL = 1
-
-
-class ClickEngine:
-    """The network side of clicking on one slice; used on the worker thread, arrays only.
-
-    Args:
-        models: Gives the model.
-        options: Model and device.
-        volume: The image.
-        axis: Slice axis.
-        index: The slice.
-        here: Marked slices of the volume, label 1; None without any.
-        stored: Examples from files, label 1.
-        pairs: Examples from other volumes, label 1.
-    """
-
-    def __init__(
-        self,
-        models: ModelCache,
-        options: RunOptions,
-        volume: Volume,
-        axis: str,
-        index: int,
-        here: SliceExamples | None,
-        stored: SupportSet,
-        pairs: tuple[SliceExamples, ...],
-    ) -> None:
-        self._models = models
-        self._options = options
-        self._volume = volume
-        self._axis = axis
-        self._index = index
-        self._here = here
-        self._stored = stored
-        self._pairs = pairs
-        self._ready: tuple[ClickSession, np.ndarray] | None = None
-
-    def prepare(self) -> tuple[ClickSession, np.ndarray]:
-        """Load the model, encode the examples, and cut the slice out; done once."""
-        if self._ready is None:
-            model = self._models.get(self._options.model, self._options.device)
-            window = IntensityWindow.of(self._volume.array)
-            support = self._stored
-            if self._here is not None:
-                support = self._here.support(window).merged(support)
-            for pair in self._pairs:
-                support = support.merged(pair.support())
-            pixels = take_slice(self._volume.array, self._axis, self._index)
-            session = _session(model, pixels.shape, slice_spacing(self._volume.geometry, self._axis), support)
-            session.prepare()
-            self._ready = session, window.apply(pixels)
-        return self._ready
-
-    def answer(self, clicks: ClickState, prior: np.ndarray | None, cancel: CancelToken) -> ClickResult:
-        """The mask that the clicks ask for, (rows, cols)."""
-        session, image = self.prepare()
-        return session.segment(
-            image, include=clicks.include, exclude=clicks.exclude, prior=prior, index=self._index, cancel=cancel
-        )
+from ...errors import InputError
+from ...imaging import AXES, slice_stack, take_slice
+from ...segmentation import ClickResult
+from ..interface import ClickState, RunOptions, Selection
+from ..mrml.grid import Extent, Part, whole_extent
+from ..mrml.segments import choose_segments, read_part, segment_ids, segment_name
+from ..mrml.volumes import check_volume, grid_size, volume_of, voxel_at
+from ..running.models import ModelCache
+from ..support.elsewhere import StoredSets, gather
+from ..support.examples import paste_slice, slices_of
+from ..support.marks import marked_slices
+from ..support.sources import list_sources
+from .engine import LABEL, ClickEngine
 
 
 @dataclass
@@ -182,7 +117,7 @@ def begin(
         rows = []  # clicks work without examples, and marks in another orientation are none for this slice
     rows = [row for row in rows if row.used and row.index != index and row.area_mm2]
     here = slices_of(selection.volume, segmentation, {segment_id: LABEL}, rows, axis) if rows else None
-    used = [source for source in sources(scene) if source.used]
+    used = [source for source in list_sources(scene) if source.used]
     elsewhere = gather(used, {segment_name(segmentation, segment_id): LABEL}, selection.volume, axis, stored)
     start = np.zeros(take_slice(volume.array, axis, index).shape, np.uint8)
     paste_slice(start, read_part(segmentation, segment_id, selection.volume), axis, index, 1)
@@ -198,10 +133,3 @@ def _clicked_segment(selection: Selection) -> str:
     if selected and selection.segmentation is not None and selected in segment_ids(selection.segmentation):
         return choose_segments(selection.segmentation, [selected])[0]
     return choose_segments(selection.segmentation, None)[0]
-
-
-def _session(
-    model: InContextModel, shape: tuple[int, ...], spacing: tuple[float, float], support: SupportSet
-) -> ClickSession:
-    usable = support if LABEL in support.label_values else SupportSet()
-    return ClickSession(model, shape=(shape[0], shape[1]), spacing=spacing, support=usable, label=LABEL)

@@ -1,0 +1,1 @@
+"""A click to its mask: :class:`.control.ClickControl` keeps the :mod:`.mode`, whose :mod:`.engine` asks the network."""
