@@ -93,8 +93,8 @@ class Desk:
         import slicer
 
         from UniverSegSlicerLib.network import load_model
-        from UniverSegSlicerLib.panel.model_section import ModelChoice
         from UniverSegSlicerLib.panel.parameters import PanelParameters
+        from UniverSegSlicerLib.panel.sections.model import ModelChoice
         from UniverSegSlicerLib.panel.widget import UniverSegPanel
         from UniverSegSlicerLib.scene.logic import UniverSegLogic
 

@@ -17,7 +17,7 @@ def test_slice_under_a_click(desk: Any) -> None:
     import slicer
 
     from UniverSegSlicerLib.panel.host import slice_at
-    from UniverSegSlicerLib.panel.slice_clicks import to_ras
+    from UniverSegSlicerLib.panel.views.slice_clicks import to_ras
 
     volume, _ = desk.sample()
     view = desk.scene.AddNode(slicer.vtkMRMLSliceNode())

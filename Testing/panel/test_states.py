@@ -111,10 +111,10 @@ def test_confidence_overlay(desk: Any) -> None:
 
 
 def test_missing_torch_is_explained(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from UniverSegSlicerLib.panel import run_section
+    from UniverSegSlicerLib.panel.sections import run
     from UniverSegSlicerLib.scene.running.dependencies import TorchStatus
 
-    monkeypatch.setattr(run_section, "torch_status", lambda: TorchStatus(False, "missing", "advice"))
+    monkeypatch.setattr(run, "torch_status", lambda: TorchStatus(False, "missing", "advice"))
     desk.torch_problem = DependencyError("PyTorch was not installed.")
     desk.sample()
     desk.press("segmentButton")
@@ -235,7 +235,7 @@ def test_leaving_and_entering_the_module(desk: Any) -> None:
 def test_icons_follow_the_theme(desk: Any, application: Any) -> None:
     import qt
 
-    from UniverSegSlicerLib.panel.icons import BUTTON_ICONS, set_icons
+    from UniverSegSlicerLib.panel.views.icons import BUTTON_ICONS, set_icons
 
     from . import conftest
 

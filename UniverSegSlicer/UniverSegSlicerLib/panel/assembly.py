@@ -9,7 +9,7 @@ import slicer
 
 from .catalogue import CatalogueStore
 from .host import SlicerDialogs, SlicerViews, provide_torch
-from .icons import set_icons
+from .views.icons import set_icons
 from .widget import UniverSegPanel
 
 EDITOR_TAG = "UniverSegSlicer"

@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 from ..errors import ModelError
 from ..network.weights import download_model, list_models
 from ..progress import CancelToken, ProgressCallback
-from .model_section import ModelChoice
+from .sections.model import ModelChoice
 
 
 class CatalogueStore:

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from ..progress import CancelToken, ProgressCallback
 from ..scene.mrml.volumes import axis_facing, voxel_at
 from ..scene.running.dependencies import ensure_torch
-from .slice_clicks import SliceClicks
+from .views.slice_clicks import SliceClicks
 
 
 class SlicerDialogs:

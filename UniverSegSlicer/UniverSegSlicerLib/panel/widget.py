@@ -12,16 +12,16 @@ import slicer
 from ..errors import UniverSegError
 from ..scene.mrml.creation import segmentation_made_for
 from ..scene.mrml.volumes import check_volume
-from .click_section import ClickSection
 from .context import Context, Dialogs, Views
-from .export_section import ExportSection
-from .model_section import ModelSection, ModelStore
-from .report_section import ReportSection
-from .review_section import ReviewSection
-from .run_section import RunSection
-from .slice_clicks import Shortcuts
+from .sections.click import ClickSection
+from .sections.export import ExportSection
+from .sections.model import ModelSection, ModelStore
+from .sections.report import ReportSection
+from .sections.review import ReviewSection
+from .sections.run import RunSection
+from .sections.support import SupportSection
 from .state import Situation, controls, hint
-from .support_section import SupportSection
+from .views.slice_clicks import Shortcuts
 
 #: How often results of the worker are taken in, in ms.
 POLL_MS = 40

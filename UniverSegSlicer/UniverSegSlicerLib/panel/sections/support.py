@@ -7,11 +7,11 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..errors import UniverSegError
-from ..scene.interface import SupportRow, SupportTable
-from ..scene.mrml.creation import drop_untouched_segments
-from .context import Context
-from .pictures import pixmap
+from ...errors import UniverSegError
+from ...scene.interface import SupportRow, SupportTable
+from ...scene.mrml.creation import drop_untouched_segments
+from ..context import Context
+from ..views.pictures import pixmap
 
 THUMBNAIL = 48
 FILE_PATTERN = "Support set (*.npz)"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from ..errors import InputError
-from .context import Context, value
+from ...errors import InputError
+from ..context import Context, value
 
 
 class ClickSection:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ..errors import InputError
-from ..scene.interface import ExportOptions
-from .context import Context
+from ...errors import InputError
+from ...scene.interface import ExportOptions
+from ..context import Context
 
 
 class ExportSection:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from ..scene.interface import State
-from ..scene.running.dependencies import torch_status
-from .context import Context
+from ...scene.interface import State
+from ...scene.running.dependencies import torch_status
+from ..context import Context
 
 PROBLEM_STYLE = "color: #b3261e"
 

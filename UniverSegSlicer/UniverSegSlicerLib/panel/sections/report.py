@@ -6,8 +6,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..diagnostics import report_text, run_log
-from .context import Context
+from ...diagnostics import report_text, run_log
+from ..context import Context
 
 
 class ReportSection:

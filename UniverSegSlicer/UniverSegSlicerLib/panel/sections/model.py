@@ -8,8 +8,8 @@ from typing import Protocol
 
 from slicer.i18n import tr as _
 
-from ..progress import CancelToken, ProgressCallback
-from .context import Context, value
+from ...progress import CancelToken, ProgressCallback
+from ..context import Context, value
 
 MODEL_PATTERN = "Model (*.safetensors *.pt)"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..scene.interface import State
-from .context import Context, value
+from ...scene.interface import State
+from ..context import Context, value
 
 
 class ReviewSection:
