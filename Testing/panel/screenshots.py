@@ -1,7 +1,7 @@
 """Write pictures of the panel in its main states: ``python Testing/panel/screenshots.py FOLDER``.
 
 They show the widgets of the ``.ui`` file under the stand-in for Slicer, with an untrained network: for looking at
-layout, wording and greyed-out buttons. Pictures of the panel in a real Slicer are made by ``Testing/Slicer``.
+layout, wording and greyed-out buttons. Pictures of the panel in a real Slicer are made by the module's self test.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import slicer
 from PySide6 import QtCore, QtWidgets
 
 
@@ -129,6 +130,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self._editor_node: Any = None
         self._active_effect = ""
         self.undo_saves = 0
+        self._history = slicer.vtkSegmentationHistory()
         self.shortcuts_installed = False
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(QtWidgets.QLabel("(Segment Editor)"))
@@ -145,6 +147,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
     def setSegmentationNode(self, node: Any) -> None:
         if self._editor_node is not None:
             self._editor_node.SetAndObserveSegmentationNode(node)
+        self._history.SetSegmentation(node.GetSegmentation() if node is not None else None)
 
     def setSourceVolumeNode(self, node: Any) -> None:
         if self._editor_node is not None:
@@ -162,6 +165,13 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
 
     def saveStateForUndo(self) -> None:
         self.undo_saves += 1
+        self._history.SaveState()
+
+    def undo(self) -> None:
+        self._history.RestorePreviousState()
+
+    def redo(self) -> None:
+        self._history.RestoreNextState()
 
     def installKeyboardShortcuts(self, _parent: QtWidgets.QWidget | None = None) -> None:
         self.shortcuts_installed = True
@@ -183,6 +193,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
 
     def __getattr__(self, name: str) -> Any:
         # The many switches of its looks (setUndoEnabled, setSwitchToSegmentationsButtonVisible, ...).
-        if name.startswith("set") and (name.endswith(("Visible", "Enabled", "States", "Style"))):
+        if name.startswith("set") and (
+            name.endswith(("Visible", "Enabled", "States", "Style", "UndoStates", "ColumnCount"))
+        ):
             return lambda *_arguments: None
         raise AttributeError(name)

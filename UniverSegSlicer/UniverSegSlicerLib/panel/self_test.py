@@ -1,30 +1,34 @@
-"""What a user does, inside a real Slicer: load, mark, segment, cancel, undo, click, export, reload the scene.
+"""What a user does, inside a running Slicer: load, mark, segment, cancel, undo, click, export, reload the scene.
 
-Runs with ``Slicer --testing --no-splash --additional-module-paths UniverSegSlicer SegmentEditorUniverSeg
---python-script Testing/Slicer/UniverSegSlicerStory.py`` and as a ctest. Needs torch, but no network and no GPU. With
-the environment variable ``UNIVERSEG_SCREENSHOTS`` set to a folder, pictures of the main window are written there.
+*Reload and Test* and the ctest of the module run it. Needs torch, but no network and no GPU. With the environment
+variable ``UNIVERSEG_SCREENSHOTS`` set to a folder, pictures of the main window are written there.
 """
+
+from __future__ import annotations
 
 import os
 import sys
 import tempfile
 import time
-import traceback
 import unittest
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import qt
 import slicer
 
+from ..scene.mrml.sample import add_sample
+from .context import value
+
 MARKED = (20, 30, 40)
-PATIENCE_S = 300
+PATIENCE_S = 300.0
 
 
-class UniverSegSlicerStory(unittest.TestCase):
+class Story(unittest.TestCase):
     """One scene, one story a test; the bundled model on the CPU."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         slicer.mrmlScene.Clear()
         slicer.util.selectModule("UniverSegSlicer")
         self.widget = slicer.util.getModuleWidget("UniverSegSlicer")
@@ -32,32 +36,45 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.logic = self.panel.context.logic
         self.ui = self.widget.ui
 
-    def tearDown(self):
+    def tearDown(self) -> None:
         slicer.mrmlScene.Clear()
 
     # --- helpers ---
 
-    def waitFor(self, condition, seconds=None):
-        seconds = seconds or PATIENCE_S
+    @property
+    def message(self) -> str:
+        """The panel's one sentence."""
+        return str(value(self.ui.messageLabel, "text"))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the support table."""
+        return int(value(self.ui.supportTable, "rowCount"))
+
+    def waitFor(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+        """Run the event loop until something holds."""
         end = time.time() + seconds
         while not condition():
-            self.assertLess(time.time(), end, f"waited {seconds} s; panel says: {self.ui.messageLabel.text}")
+            self.assertLess(time.time(), end, f"waited {seconds} s; panel says: {self.message}")
             slicer.app.processEvents()
             time.sleep(0.01)
 
-    def settle(self, seconds=0.6):
+    def settle(self, seconds: float = 0.6) -> None:
+        """Let timers run for a while."""
         end = time.time() + seconds
         while time.time() < end:
             slicer.app.processEvents()
             time.sleep(0.01)
 
-    def press(self, name):
+    def press(self, name: str) -> None:
+        """Press a button, which must be enabled."""
         button = getattr(self.ui, name)
-        self.assertTrue(button.enabled, f"{name} is greyed out; panel says: {self.ui.messageLabel.text}")
+        self.assertTrue(value(button, "enabled"), f"{name} is greyed out; panel says: {self.message}")
         button.click()
         slicer.app.processEvents()
 
-    def shoot(self, name, section="inputSection"):
+    def shoot(self, name: str, section: str = "inputSection") -> None:
+        """A picture of the main window, with a section of the panel in view, where pictures are wanted."""
         folder = os.environ.get("UNIVERSEG_SCREENSHOTS")
         if folder:
             slicer.util.mainWindow().resize(1500, 960)
@@ -74,9 +91,8 @@ class UniverSegSlicerStory(unittest.TestCase):
             self.settle(1.0)
             slicer.util.mainWindow().grab().save(str(Path(folder) / f"{name}.png"))
 
-    def loadSample(self, marked=MARKED):
-        from UniverSegSlicerLib.scene.mrml.sample import add_sample
-
+    def loadSample(self, marked: tuple[int, ...] = MARKED) -> tuple[Any, Any]:
+        """The generated scan, with some slices marked, chosen in the panel."""
         volume, segmentation = add_sample(slicer.mrmlScene, marked)
         parameters = self.panel.context.parameters
         parameters.volume = volume
@@ -85,17 +101,19 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.settle()
         return volume, parameters.segmentation
 
-    def array(self, segmentation, segmentId, volume):
+    def array(self, segmentation: Any, segmentId: str, volume: Any) -> np.ndarray:
+        """A segment on the volume's grid, boolean (K, J, I)."""
         return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segmentId, volume) != 0
 
-    def firstSegment(self, segmentation):
-        return segmentation.GetSegmentation().GetNthSegmentID(0)
+    def firstSegment(self, segmentation: Any) -> str:
+        """Id of the first segment."""
+        return str(segmentation.GetSegmentation().GetNthSegmentID(0))
 
     # --- the story ---
 
-    def test_1_mark_segment_apply_undo(self):
+    def test_1_mark_segment_apply_undo(self) -> None:
         volume, segmentation = self.loadSample()
-        self.assertEqual(self.ui.supportTable.rowCount, len(MARKED))
+        self.assertEqual(self.rows, len(MARKED))
         self.shoot("1-marked", "markSection")
         organ = self.firstSegment(segmentation)
         before = self.array(segmentation, organ, volume)
@@ -108,26 +126,26 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.assertGreater(after.sum(), before.sum())
         np.testing.assert_array_equal(after[list(MARKED)], before[list(MARKED)])
         self.settle()
-        self.assertEqual(self.ui.supportTable.rowCount, len(MARKED))
+        self.assertEqual(self.rows, len(MARKED))
         self.shoot("3-applied", "supportSection")
         self.panel.context.editor.undo()
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), before)
         self.panel.context.editor.redo()
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), after)
 
-    def test_2_cancel(self):
+    def test_2_cancel(self) -> None:
         volume, segmentation = self.loadSample()
         organ = self.firstSegment(segmentation)
         before = self.array(segmentation, organ, volume)
         self.press("segmentButton")
-        self.waitFor(lambda: self.ui.cancelButton.enabled)
+        self.waitFor(lambda: value(self.ui.cancelButton, "enabled"))
         started = time.time()
         self.press("cancelButton")
         self.waitFor(lambda: self.logic.state.phase == "idle" and not self.logic.state.busy, 30)
         self.assertLess(time.time() - started, 10)
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), before)
 
-    def test_3_click(self):
+    def test_3_click(self) -> None:
         volume, segmentation = self.loadSample(marked=())
         self.assertIsNotNone(segmentation)
         self.ui.clickButton.setChecked(True)
@@ -145,7 +163,7 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.press("leaveClickButton")
         self.assertIsNone(self.logic.clicks)
 
-    def clickInRedView(self):
+    def clickInRedView(self) -> None:
         """A left click in the middle of the red view, through Qt's event queue like one of the mouse."""
         view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
         interactor = view.interactor()
@@ -155,21 +173,21 @@ class UniverSegSlicerStory(unittest.TestCase):
         interactor.LeftButtonReleaseEvent()
         slicer.app.processEvents()
 
-    def test_4_export(self):
+    def test_4_export(self) -> None:
         import SimpleITK as sitk
 
         volume, segmentation = self.loadSample()
         with tempfile.TemporaryDirectory() as folder:
-            self.ui.exportPathLineEdit.currentPath = folder
+            self.ui.exportPathLineEdit.setCurrentPath(folder)
             self.press("exportButton")
-            self.assertIn("Written", self.ui.messageLabel.text)
+            self.assertIn("Written", self.message)
             files = list(Path(folder).glob("*.nii.gz"))
             self.assertEqual(len(files), 1)
             written = sitk.GetArrayFromImage(sitk.ReadImage(str(files[0])))
             organ = self.array(segmentation, self.firstSegment(segmentation), volume)
             np.testing.assert_array_equal(written == 1, organ)
 
-    def test_5_scene_saved_and_loaded(self):
+    def test_5_scene_saved_and_loaded(self) -> None:
         self.loadSample()
         self.ui.qualityComboBox.setCurrentIndex(0)
         with tempfile.TemporaryDirectory() as folder:
@@ -178,18 +196,18 @@ class UniverSegSlicerStory(unittest.TestCase):
             slicer.mrmlScene.Clear()
             self.assertTrue(slicer.util.loadScene(path))
             self.settle(1.0)
-        self.assertEqual(self.ui.supportTable.rowCount, len(MARKED))
+        self.assertEqual(self.rows, len(MARKED))
         self.assertEqual(self.panel.context.parameters.quality.value, "fast")
-        self.assertTrue(self.ui.segmentButton.enabled)
+        self.assertTrue(value(self.ui.segmentButton, "enabled"))
 
-    def test_6_scene_closed_during_a_run(self):
+    def test_6_scene_closed_during_a_run(self) -> None:
         self.loadSample()
         self.press("segmentButton")
         slicer.mrmlScene.Clear()
         self.settle(1.0)
         self.assertEqual(self.logic.state.phase, "idle")
 
-    def test_7_python_console(self):
+    def test_7_python_console(self) -> None:
         volume, segmentation = self.loadSample()
         organ = self.firstSegment(segmentation)
         before = self.array(segmentation, organ, volume)
@@ -197,7 +215,9 @@ class UniverSegSlicerStory(unittest.TestCase):
         self.assertEqual(report.axis, "k")
         self.assertGreater(self.array(segmentation, organ, volume).sum(), before.sum())
 
-    def test_8_segment_editor_effect(self):
+    def test_8_segment_editor_effect(self) -> None:
+        if "SegmentEditorUniverSeg" not in slicer.util.moduleNames():
+            self.skipTest("the module SegmentEditorUniverSeg is not loaded")
         volume, segmentation = self.loadSample()
         slicer.util.selectModule("SegmentEditor")
         editor = slicer.util.getModuleWidget("SegmentEditor").editor
@@ -216,30 +236,16 @@ class UniverSegSlicerStory(unittest.TestCase):
         np.testing.assert_array_equal(self.array(segmentation, organ, volume), before)
         editor.setActiveEffect(None)
 
-    def test_9_sample_data(self):
+    def test_9_sample_data(self) -> None:
         import SampleData
 
         source = SampleData.SampleDataLogic().sourceForSampleName("UniverSegPhantom")
         self.assertTrue(source.customDownloader(source))
         self.settle()
-        self.assertEqual(self.ui.supportTable.rowCount, 3)
+        self.assertEqual(self.rows, 3)
 
 
-def run():
-    """Run the story and leave Slicer with its result as the exit code."""
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(UniverSegSlicerStory)
-    result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
-    print(
-        f"{result.testsRun - len(result.failures) - len(result.errors)} passed, "
-        f"{len(result.failures) + len(result.errors)} failed"
-    )
-    return 0 if result.wasSuccessful() else 1
-
-
-if __name__ == "__main__":
-    try:
-        code = run()
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    qt.QTimer.singleShot(0, lambda: slicer.util.exit(code))
+def run_story() -> unittest.TestResult:
+    """Run every step and print how each went."""
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Story)
+    return unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
