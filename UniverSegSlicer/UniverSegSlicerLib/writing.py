@@ -50,6 +50,16 @@ def replacing_stream(path: Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a small file, text as UTF-8, which appears whole or not at all; the folder is made if need be.
+
+    Raises:
+        OutputError: The folder or the file cannot be written (no permission, no space).
+    """
+    with replacing_stream(path) as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
 @contextlib.contextmanager
 def all_or_none(*paths: Path | None, endings: tuple[str, ...] = ()) -> Iterator[list[Path | None]]:
     """Give a temporary file for every path; they take their places together when the block ends well.

@@ -30,9 +30,10 @@ def store_command(
     output: Annotated[Path | None, typer.Option("--output", help="JSON file for the figures.")] = None,
 ) -> None:
     """Random samples (picture and mask) per second from the store, and from the same samples in other formats."""
+    from UniverSegSlicerLib.writing import write_whole
+
     from ..megamedical.store import Store
     from ..megamedical.store.bench import measure_alternatives, measure_store
-    from ..megamedical.store.files import write_atomically
 
     opened = Store.open(store)
     figures = [
@@ -55,5 +56,5 @@ def store_command(
             "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
             "figures": [asdict(figure) for figure in figures],
         }
-        write_atomically(output, (json.dumps(record, indent=1) + "\n").encode())
+        write_whole(output, (json.dumps(record, indent=1) + "\n").encode())
         print(f"Wrote {output}")

@@ -42,7 +42,7 @@ def fusion(
     from trainer.learning.fusion.evidence import gather_all
     from trainer.learning.fusion.fit import FitSettings, Sample, fitted_weights, leave_one_out
     from trainer.learning.fusion.report import write_fusion
-    from trainer.megamedical.store.files import sha256
+    from trainer.megamedical.store.checksum import sha256
     from UniverSegSlicerLib.network import load_model
     from UniverSegSlicerLib.network.weights.store import locate_model
 

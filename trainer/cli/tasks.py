@@ -38,8 +38,9 @@ def list_command(
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to print; 0 prints all.")] = 40,
 ) -> None:
     """List the tasks (data set, group, modality, axis, slicing, label) with counts and areas."""
+    from UniverSegSlicerLib.writing import write_whole
+
     from ..megamedical.store import Store
-    from ..megamedical.store.files import write_atomically
     from ..megamedical.task_index import TaskFilter, list_tasks
 
     wanted = TaskFilter(rank, role, modality, dataset, slicing, min_area, max_area, min_subjects)
@@ -55,7 +56,7 @@ def list_command(
     counts = ", ".join(f"{count} {name}" for name, count in tasks["slicing"].value_counts().items())
     print(f"{len(tasks)} tasks ({counts or 'none'}) in {tasks['dataset'].nunique()} data sets")
     if csv is not None:
-        write_atomically(csv, tasks.to_csv(index=False).encode())
+        write_whole(csv, tasks.to_csv(index=False).encode())
         print(f"Wrote {csv}")
 
 

@@ -8,20 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from UniverSegSlicerLib.writing import replacing_stream
+from UniverSegSlicerLib.writing import write_whole
 
 #: Points of a line: (x, y, low, high).
 Point = tuple[float, float, float, float]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text that appears whole or not at all.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    with replacing_stream(path) as stream:
-        stream.write(text.encode("utf-8"))
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -33,7 +23,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
-    write_text(path, text.getvalue())
+    write_whole(path, text.getvalue())
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from UniverSegSlicerLib.errors import InputError, OutputError
+from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.writing import replacing
 
 from .declaration import IntensityRule
 from .sample import Sample
@@ -61,9 +62,8 @@ def draw_contact_sheet(samples: Sequence[tuple[Sample, IntensityRule]], path: st
             axes[row, 2 * column + offset].set_title(lines, fontsize=7, loc="left")
     path = Path(path)
     try:
-        figure.savefig(path, dpi=110, format="png")
-    except OSError as error:
-        raise OutputError(f"Cannot write the contact sheet {path}: {error.strerror}.") from error
+        with replacing(path) as beside:
+            figure.savefig(beside, dpi=110, format="png")
     finally:
         pyplot.close(figure)
     return path

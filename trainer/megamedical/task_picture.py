@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from UniverSegSlicerLib.errors import InputError, OutputError
+from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.writing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +42,8 @@ def draw_tasks(tasks: pd.DataFrame, path: str | Path, kind: str = "sunburst") ->
     families = counts.groupby("family").sum().sort_values(ascending=False)
     figure = _sunburst(pyplot, counts, families) if kind == "sunburst" else _bars(pyplot, counts, families)
     try:
-        figure.savefig(path, dpi=130, bbox_inches="tight")
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+        with replacing(path) as beside:
+            figure.savefig(beside, dpi=130, bbox_inches="tight", format=path.suffix[1:].lower())
     finally:
         pyplot.close(figure)
     return path

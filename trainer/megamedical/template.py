@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from UniverSegSlicerLib.errors import InputError
-
-from .store.files import write_atomically
+from UniverSegSlicerLib.writing import write_whole
 
 _TEMPLATE = r"""# Declaration of the data set {id}. Fill in, then look at what it finds:
 #   universeg-trainer datasets check {id} --root FOLDER --declarations {file}
@@ -67,5 +66,5 @@ def write_template(name: str, path: str | Path) -> Path:
         raise InputError(f"The name {name!r} may only have letters, digits, _ and -.")
     if path.exists():
         raise InputError(f"{path} exists already; choose another file, it is not overwritten.")
-    write_atomically(path, _TEMPLATE.format(id=name, file=path.name).encode())
+    write_whole(path, _TEMPLATE.format(id=name, file=path.name).encode())
     return path

@@ -12,8 +12,9 @@ import numpy as np
 from trainer.tasks.pool import build_pool, volume_datasets
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.inference import InContextModel
+from UniverSegSlicerLib.writing import write_whole
 
-from ..report import markdown_table, plot_lines, write_csv, write_text
+from ..report import markdown_table, plot_lines, write_csv
 from .bootstrap import mean_with_interval
 from .case_pictures import draw_cases
 from .click_scores import ClickScore, click_curve
@@ -153,7 +154,7 @@ def write_evaluation(result: Evaluation, folder: Path, name: str, side: int) -> 
         parts += _click_parts(result.clicks, folder)
     if result.volumes:
         parts += _volume_parts(result.volumes, folder)
-    write_text(folder / "summary.md", "\n".join(parts))
+    write_whole(folder / "summary.md", "\n".join(parts))
 
 
 def _in_context_parts(result: Evaluation, folder: Path) -> list[str]:

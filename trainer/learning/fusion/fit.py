@@ -47,14 +47,9 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class FusionScore:
+class FusionScore(Case):
     """Of one case, on its unmarked slices of one situation or, "all", on all of them."""
 
-    dataset: str
-    volume: str
-    label: int
-    placement: str
-    marks: int
     situation: str
     method: str
     dice: float

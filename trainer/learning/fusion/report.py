@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Weights
+from UniverSegSlicerLib.writing import write_whole
 
-from ..report import markdown_table, write_csv, write_text
+from ..report import markdown_table, write_csv
 from .evidence import PLACED, SITUATIONS
 from .fit import METHODS, FusionScore
 
@@ -68,10 +69,10 @@ def write_fusion(
     """Write ``weights.json``, ``validation.csv`` and ``fusion.md``, and give the text of the last one."""
     write_csv(folder / "validation.csv", [asdict(row) for row in scores])
     values = {name: _rounded(one) for name, one in weights.items()}
-    write_text(folder / "weights.json", json.dumps({**facts, "weights": values}, indent=2) + "\n")
+    write_whole(folder / "weights.json", json.dumps({**facts, "weights": values}, indent=2) + "\n")
     lines = f"For segmentation/propagation/guided/fusion.py:\n\n```python\n{python_lines(weights)}\n```\n"
     text = f"{validation_tables(scores)}\n{lines}"
-    write_text(folder / "fusion.md", text)
+    write_whole(folder / "fusion.md", text)
     return text
 
 

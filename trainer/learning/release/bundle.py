@@ -11,9 +11,9 @@ from typing import Any
 
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
+from UniverSegSlicerLib.writing import write_whole
 
 from ..loop.checkpoints import averaged_network, find_checkpoint
-from ..report import write_text
 
 
 def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int | None = None) -> dict[str, Any]:
@@ -66,4 +66,4 @@ def enter_in_catalogue(catalogue: Path, name: str, facts: dict[str, Any]) -> Non
     text = json.dumps(content, indent=2, ensure_ascii=False)
     # Short lists of numbers stay on one line, as people write them.
     text = re.sub(r"\[\s+((?:\d+,\s+)*\d+)\s+\]", lambda found: "[" + ", ".join(found[1].split(",")) + "]", text)
-    write_text(catalogue, re.sub(r"(\d),\s+(?=\d+[,\]])", r"\1, ", text) + "\n")
+    write_whole(catalogue, re.sub(r"(\d),\s+(?=\d+[,\]])", r"\1, ", text) + "\n")

@@ -10,8 +10,10 @@ from typing import Any
 
 import yaml
 
+from UniverSegSlicerLib.writing import write_whole
+
 from ..loop.checkpoints import find_checkpoint
-from ..report import markdown_table, write_text
+from ..report import markdown_table
 
 
 def write_model_card(
@@ -49,7 +51,7 @@ def write_model_card(
     parts.append(
         "## Configuration\n\n```yaml\n" + yaml.safe_dump(config, sort_keys=False, default_flow_style=None) + "```\n"
     )
-    write_text(path, "\n".join(parts))
+    write_whole(path, "\n".join(parts))
     return path
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import GeometryError, InputError
 
-from ..index import Case
+from ..index import Case, Found
 from ..sample import MaskPart, MultiHot, Sample
 from . import masks
 from .formats.arrays import VOLUME_SUFFIXES, RawArray, suffix_of
@@ -83,17 +83,12 @@ def load_picture(path: Path, options: Mapping[str, Any]) -> RawArray:
 
 def _labels(case: Case, shape: tuple[int, ...]) -> tuple[list[MaskPart], list[str]]:
     rule = case.group.label
-    parts: list[MaskPart] = []
-    notes: list[str] = []
-    for found in case.labels:
-        turn = masks.rater_turn(rule, found.captures.get("rater"), found.path)
-        if turn is None:
-            continue
+
+    def read(found: Found, turn: int) -> tuple[list[MaskPart], list[str]]:
         array: NDArray[np.generic] = load_picture(case.path(found), rule.options).array
         first = rule.encoding == "channels" and rule.options.get("channel_axis") == "first"
         if (array.shape[1:3] if first else array.shape[:2]) != shape:
             raise GeometryError(f"{found.path}: the label has the shape {array.shape}, its image has {shape}.")
-        new, said = masks.encode(rule, array, found.path, turn, 2, found.captures.get("class", ""))
-        parts.extend(new)
-        notes.extend(said)
-    return parts, notes
+        return masks.encode(rule, array, found.path, turn, 2, found.captures.get("class", ""))
+
+    return masks.of_files(case, read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +36,13 @@ def read(case: Case) -> Iterator[Sample]:
         path = case.path(files[0])
         raw = load_picture(path, group.image_options)
         grey = to_grey(raw.array, group.image_options, str(path))
-        parts: list[MaskPart] = []
-        notes: list[str] = []
-        for found in case.labels:
-            turn = masks.rater_turn(group.label, found.captures.get("rater"), found.path)
-            if turn is not None:
-                new, said = _parts(case, files[0], found, grey.shape, turn)
-                parts.extend(new)
-                notes.extend(said)
+        parts, notes = masks.of_files(case, partial(_parts, case, files[0], grey.shape))
         spacing = tuple(group.image_options.get("spacing", raw.spacing or (np.nan, np.nan)))
         yield sample_of(case, channel, modality, grey, spacing, masks.collect(group.label, parts, grey.shape), notes)
 
 
 def _parts(
-    case: Case, image: Found, label: Found, shape: tuple[int, ...], turn: int
+    case: Case, image: Found, shape: tuple[int, ...], label: Found, turn: int
 ) -> tuple[list[MaskPart], list[str]]:
     rule = case.group.label
     path = case.path(label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from UniverSegSlicerLib.errors import InputError
 
 from ..declaration import LabelRule
+from ..index import Case, Found
 from ..sample import MaskPart, MultiHot
 from .formats.arrays import in_colour
 
@@ -83,6 +84,27 @@ def _class_file(
 def collect(rule: LabelRule, parts: Sequence[MaskPart], shape: tuple[int, ...]) -> MultiHot:
     """All parts of a sample together."""
     return MultiHot(rule.labels, tuple(parts), shape)
+
+
+def of_files(
+    case: Case, read: Callable[[Found, int], tuple[list[MaskPart], list[str]]]
+) -> tuple[list[MaskPart], list[str]]:
+    """The masks of all label files of a case, and notes.
+
+    Args:
+        case: Files of raters that do not count are passed over.
+        read: From a label file and its rater's turn to its masks and notes.
+    """
+    parts: list[MaskPart] = []
+    notes: list[str] = []
+    for found in case.labels:
+        turn = rater_turn(case.group.label, found.captures.get("rater"), found.path)
+        if turn is None:
+            continue
+        new, said = read(found, turn)
+        parts.extend(new)
+        notes.extend(said)
+    return parts, notes
 
 
 def rater_turn(rule: LabelRule, caught: str | None, where: str) -> int | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import GeometryError, InputError
 
-from ..index import Case
+from ..index import Case, Found
 from ..sample import MaskPart, Sample
 from . import masks
 from .formats.arrays import RawArray
@@ -44,21 +44,16 @@ def _labels(case: Case, reference: RawArray, shape: tuple[int, ...]) -> tuple[li
     rule = case.group.label
     # A label that is turned while its image is not would land on another grid.
     options = {"orient": case.group.image_options.get("orient", True), **rule.options}
-    parts: list[MaskPart] = []
-    notes: list[str] = []
-    for found in case.labels:
-        turn = masks.rater_turn(rule, found.captures.get("rater"), found.path)
-        if turn is None:
-            continue
+
+    def read(found: Found, turn: int) -> tuple[list[MaskPart], list[str]]:
         raw = load_array(case.path(found), options)
         if raw.array.shape[:3] != shape:
             raise GeometryError(f"{found.path}: the label has the shape {raw.array.shape}, its image has {shape}.")
-        notes.extend(_header_note(found.path, raw, reference))
         array: NDArray[np.generic] = raw.array
-        new, said = masks.encode(rule, array, found.path, turn, 3, found.captures.get("class", ""))
-        parts.extend(new)
-        notes.extend(said)
-    return parts, notes
+        parts, said = masks.encode(rule, array, found.path, turn, 3, found.captures.get("class", ""))
+        return parts, [*_header_note(found.path, raw, reference), *said]
+
+    return masks.of_files(case, read)
 
 
 def _header_note(path: str, label: RawArray, image: RawArray) -> list[str]:

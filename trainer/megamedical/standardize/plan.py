@@ -14,7 +14,7 @@ from UniverSegSlicerLib.errors import InputError
 from ..declaration import Declaration
 from ..index import Case, Listings, match_dataset
 from ..readers import split_case
-from ..store.files import sha256
+from ..store.checksum import sha256
 from ..store.shard import read_shard_facts
 from .unit import UnitResult
 

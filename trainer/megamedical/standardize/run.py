@@ -11,10 +11,10 @@ from typing import Any
 
 from UniverSegSlicerLib.errors import DependencyError, InputError
 from UniverSegSlicerLib.progress import ProgressCallback
+from UniverSegSlicerLib.writing import write_whole
 
 from ..declaration import Declaration
 from ..index import Case, Listings
-from ..store.files import write_atomically
 from ..store.lock import store_lock
 from ..store.shard import read_shard_facts, write_shard
 from .backends import run_parallel
@@ -91,7 +91,7 @@ def standardize(
             )
         reports = list(_run(plans, store, settings, jobs, backend, progress))
         text = json.dumps([asdict(report) for report in reports], indent=1, ensure_ascii=False)
-        write_atomically(store / REPORT, (text + "\n").encode())
+        write_whole(store / REPORT, (text + "\n").encode())
     return reports
 
 

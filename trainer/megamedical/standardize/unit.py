@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from UniverSegSlicerLib.errors import DependencyError, InputError, UniverSegError
+from UniverSegSlicerLib.writing import write_whole
 
 from ..index import Case
 from ..readers import read_case
 from ..sample import Sample
-from ..store.files import write_atomically
 from .intensity import to_unit
 from .resample import to_isotropic
 from .resize import area_of_pixel, frame_of, resize_image, resize_masks
@@ -50,7 +50,7 @@ class UnitResult:
                     npy = io.BytesIO()
                     np.save(npy, array, allow_pickle=False)
                     archive.writestr(_entry(f"{name}{resolution}.npy"), npy.getvalue())
-        write_atomically(path, buffer.getvalue())
+        write_whole(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> UnitResult:

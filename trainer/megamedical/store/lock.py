@@ -23,7 +23,7 @@ def store_lock(store: Path) -> Iterator[None]:
         store.mkdir(parents=True, exist_ok=True)
         opened = (store / ".lock").open("a+")
     except OSError as error:
-        raise OutputError(f"Cannot write into the store {store}: {error.strerror}.") from error
+        raise OutputError(f"The store {store} cannot be written to: {error.strerror}.") from error
     with opened as stream:
         if not _try_lock(stream):
             stream.seek(0)

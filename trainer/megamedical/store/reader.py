@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from UniverSegSlicerLib.errors import InputError
 
-from .files import sha256
+from .checksum import sha256
 from .shard import read_shard_facts
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from trainer.folders import replace_folder
 from UniverSegSlicerLib.errors import InputError, OutputError
+from UniverSegSlicerLib.writing import write_whole
 
-from .files import sha256, write_atomically
+from .checksum import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,12 +81,14 @@ def write_shard(
             **facts,
             "checksums": {path.name: sha256(path) for path in sorted(folder.iterdir())},
         }
-        write_atomically(folder / "shard.json", (json.dumps(shard, indent=1, ensure_ascii=False) + "\n").encode())
+        write_whole(folder / "shard.json", (json.dumps(shard, indent=1, ensure_ascii=False) + "\n").encode())
         replace_folder(folder, store / dataset)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise OutputError(f"Cannot write the data set {dataset} into {store}: {error.strerror or error}.") from error
-    write_atomically(store / "store.json", (json.dumps({"format": FORMAT}) + "\n").encode())
+        raise OutputError(
+            f"The data set {dataset} cannot be written into {store}: {error.strerror or error}."
+        ) from error
+    write_whole(store / "store.json", (json.dumps({"format": FORMAT}) + "\n").encode())
     return shard
 
 
