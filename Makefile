@@ -47,19 +47,19 @@ test: lint
 
 # The long runs of docs/reliability.md: each prints its counts.
 fuzz: $(VENV)/test.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.fuzz --profile long
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.fuzzing.fuzz --profile long
 
 mutations: $(VENV)/test.stamp
-	$(BIN)/python -m Testing.reliability.mutate --files 10000
+	$(BIN)/python -m Testing.reliability.damage.mutate --files 10000
 
 kills: $(VENV)/test.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.kill --kills 200
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.killing.kill --kills 200
 
 load: $(VENV)/test.stamp
-	$(BIN)/python -m Testing.reliability.load
+	$(BIN)/python -m Testing.reliability.heavy_load.load
 
 endurance: $(VENV)/test.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.endurance --runs 500
+	OMP_NUM_THREADS=1 $(BIN)/python -m Testing.reliability.heavy_load.endurance --runs 500
 
 # Known vulnerabilities of what is installed; asks pypi.org. AUDIT=--if-reachable: no failure where it cannot be asked.
 AUDIT ?=

@@ -26,8 +26,8 @@ from UniverSegSlicerLib.network.weights import cache_folder, download_model, lis
 from UniverSegSlicerLib.network.weights.download import HttpsOnly, _open
 from UniverSegSlicerLib.segmentation import SupportSet, propagate
 
-from .kill import run_scenario
-from .kill_scenarios import SCENARIOS
+from .killing.kill import run_scenario
+from .killing.kill_scenarios import SCENARIOS
 from .networks import tiny_network
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")

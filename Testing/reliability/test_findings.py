@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_says_so_in_one_sentence_of_ours(tmp_path: Path) ->
 
     from trainer.learning.loop.checkpoints import load_checkpoint
 
-    from .seed_files import Seeds
+    from .damage.seed_files import Seeds
 
     saved, _ = Seeds(tmp_path).kinds["checkpoint"][0]
     step = saved.parent

@@ -75,7 +75,7 @@ def test_no_pickle_in_a_checkpoint_or_a_data_set_is_run(tmp_path: Path) -> None:
     from trainer.learning.loop.checkpoints import load_checkpoint
     from trainer.megamedical.readers.formats.spreadsheet import read_rows
 
-    from .seed_files import Seeds
+    from .damage.seed_files import Seeds
 
     mark = tmp_path / "mark"
     step = Seeds(tmp_path).kinds["checkpoint"][0][0].parent

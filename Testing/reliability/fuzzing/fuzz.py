@@ -1,4 +1,4 @@
-"""``python -m Testing.reliability.fuzz``: many examples of every property, and a count of what came out.
+"""``python -m Testing.reliability.fuzzing.fuzz``: many examples of every property, and a count of what came out.
 
 Exit code 0 where every example gave a label map or an error of our own; else the smallest failing example is shown.
 """
@@ -27,7 +27,7 @@ def run_property(
     """Run so many examples of one property; raise what the first failing one raised, made as small as possible.
 
     Args:
-        name: Of :data:`~Testing.reliability.properties.PROPERTIES`.
+        name: Of :data:`~Testing.reliability.fuzzing.properties.PROPERTIES`.
         examples: How many.
         counts: Filled with what came out.
         seconds: Filled with the time of each example.

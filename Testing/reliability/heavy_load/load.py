@@ -1,4 +1,4 @@
-"""``python -m Testing.reliability.load``: a volume of 1024 x 1024 x 800 with ten labels, in a process that is measured.
+"""``python -m Testing.reliability.heavy_load.load``: 1024 x 1024 x 800 voxels, ten labels, in a measured process.
 
 Prints the largest memory that was resident, as the system counts it, and fails above 8 GB. The volume is made in a file
 first, so that reading it is part of what is measured; the command line does the rest.

@@ -1,4 +1,4 @@
-"""``python -m Testing.reliability.kill``: kill -9 at random moments of writing; a reader finds the old or the new file.
+"""``python -m Testing.reliability.killing.kill``: kill -9 while writing; a reader finds the old or the new file.
 
 Exit code 0 where no reader ever found anything else.
 """
@@ -22,7 +22,7 @@ def run_scenario(name: str, kills: int, folder: Path, seed: int = 0) -> Counter[
     """Start the writing, kill it, read; so many times, always in the same folder.
 
     Args:
-        name: Of :data:`~Testing.reliability.kill_scenarios.SCENARIOS`.
+        name: Of :data:`~Testing.reliability.killing.kill_scenarios.SCENARIOS`.
         kills: How often.
         folder: Empty at first.
         seed: Of the moments.

@@ -28,8 +28,8 @@ from UniverSegSlicerLib.segmentation import (
     segment_images,
 )
 
+from ..networks import ANSWERS, tiny_network
 from . import strategies as some
-from .networks import ANSWERS, tiny_network
 
 SECONDS = 60  # of the processor, for one example; they take some tenths of one
 _CHANNELS = (4, 4, 4, 3, 1)  # of the networks that are drawn

@@ -14,7 +14,7 @@ from UniverSegSlicerLib.cli.bench.peak_memory import PeakMemory
 from UniverSegSlicerLib.cli.bench.speed import SpeedRow, measure_speed
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 
-from .conftest import Command
+from ..conftest import Command
 
 TINY = {"support": 2, "queries": 2, "side": 16, "device": "cpu", "precision": "fp32", "threads": 1}
 

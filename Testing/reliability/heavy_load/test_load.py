@@ -46,8 +46,8 @@ def test_memory_and_threads_do_not_grow() -> None:
 @pytest.mark.mrml
 def test_a_hundred_fast_clicks_are_answered_by_the_last(tmp_path: Path, tiny_model_path: Path) -> None:
     pytest.importorskip("slicer")
+    from Testing.scene.clicking.test_clicks import SHAPE, Clicking
     from Testing.scene.conftest import World
-    from Testing.scene.test_clicks import SHAPE, Clicking
 
     world = World()
     case = Clicking(world, tiny_model_path, None)

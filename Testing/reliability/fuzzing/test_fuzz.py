@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from ..damage.mutate import SHARES, run
 from .fuzz import PROFILES, run_property, shares
-from .mutate import SHARES, run
 
 
 @pytest.mark.parametrize(("name", "examples"), shares(PROFILES["ci"]).items())

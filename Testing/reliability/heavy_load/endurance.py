@@ -1,4 +1,4 @@
-"""``python -m Testing.reliability.endurance``: hundreds of runs in one process; memory and threads must not grow."""
+"""``python -m Testing.reliability.heavy_load.endurance``: hundreds of runs; memory and threads must not grow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.segmentation import PropagationSettings, click_segment, propagate
 
-from .networks import tiny_network
+from ..networks import tiny_network
 
 #: Growth that is left to chance, in MB: the allocator gives memory back in its own time.
 SLACK_MB = 30.0

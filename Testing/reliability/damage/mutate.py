@@ -1,4 +1,4 @@
-"""``python -m Testing.reliability.mutate``: damage real files thousands of times, read them, and count what happens.
+"""``python -m Testing.reliability.damage.mutate``: damage real files thousands of times, read them, count what comes.
 
 Exit code 0 where every file was read or refused in one sentence: no other exception, no crash, no time-out, no memory
 beyond the limit, nothing written, run or connected to.
@@ -80,12 +80,14 @@ class _Worker:
     def _start(self) -> subprocess.Popen[str]:
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.mutation_worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).resolve().parents[2],
+            stderr=subprocess.DEVNULL, text=True, cwd=Path(__file__).resolve().parents[3],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         assert self._process.stdout is not None
         if not self._process.stdout.readline():
-            raise RuntimeError("the reading process does not start; run python -m Testing.reliability.mutation_worker")
+            raise RuntimeError(
+                "the reading process does not start; run python -m Testing.reliability.damage.mutation_worker"
+            )
         return self._process
 
 
