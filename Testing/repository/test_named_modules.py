@@ -33,7 +33,7 @@ def test_names_come_from_everywhere(repository: Path) -> None:
         ("UniverSegSlicerLib.cli.main", "pyproject.toml"),
         ("UniverSegSlicerLib.network.loading", "__init__.py"),  # a table
         ("UniverSegSlicerLib.files", "__init__.py"),  # a string
-        ("Testing.reliability.fuzz", "Makefile"),
+        ("Testing.reliability.fuzzing.fuzz", "Makefile"),
     ):
         assert expected in named
 
