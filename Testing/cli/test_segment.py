@@ -156,10 +156,10 @@ CASES: dict[Callable[[Path], None], tuple[str, ...]] = {
     two_of_one_stem: ("b.png and b.tiff",),
     another_size: ("a.png", "56 x 40", "57 x 40"),
     no_label_anywhere: ("no pixel is above 0",),
-    cut_image: ("a.jpg is not an image",),
+    cut_image: ("a.jpg is not a picture",),
     empty_image: ("a.jpg is empty",),
-    pickled_array: ("c.npy is not an image",),
-    volume_instead: ("c.npy has the shape (9, 32, 32)",),
+    pickled_array: ("c.npy is not a picture",),
+    volume_instead: ("c.npy cannot be used: it has the shape (9, 32, 32)",),
     no_images: ("queries holds no image",),
     no_folder: ("queries is missing",),
 }

@@ -148,7 +148,7 @@ def test_time_series_colour_and_complex_volumes(
 ) -> None:
     image = sitk.GetImageFromArray(noise)
     for name, odd, word in (
-        ("time", sitk.JoinSeries([image, image]), "4 dimensions"),
+        ("time", sitk.JoinSeries([image, image]), "2 time points"),
         ("colour", sitk.Compose([sitk.Cast(image, sitk.sitkUInt8)] * 3), "3 components"),
         ("vector", sitk.Compose([image] * 2), "2 components"),
         ("complex", sitk.GetImageFromArray(noise.astype(np.complex64)), "complex"),

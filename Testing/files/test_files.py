@@ -90,12 +90,9 @@ def test_a_fourth_dimension_of_one_is_no_obstacle(tmp_path: Path) -> None:
 def test_some_nan_and_infinite_voxels_are_read_as_they_are(tmp_path: Path) -> None:
     array = np.ones((2, 3, 4), np.float32)
     array[0, 0, :3] = np.nan, np.inf, -np.inf
-    for name in ("v.nrrd", "v.mha"):
+    for name in ("v.nrrd", "v.mha", "v.nii.gz"):
         write_volume(tmp_path / name, array, Geometry((4, 3, 2)))
         np.testing.assert_array_equal(read_volume(tmp_path / name).array, array)
-    write_volume(tmp_path / "v.nii.gz", array, Geometry((4, 3, 2)))
-    array[~np.isfinite(array)] = 0
-    np.testing.assert_array_equal(read_volume(tmp_path / "v.nii.gz").array, array)
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"])

@@ -72,7 +72,7 @@ def test_label_pictures_give_indices(tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     for name in ("p.png", "p.jpg", "p.tif", "p.npy"):
         (tmp_path / name).write_bytes(b"no picture at all" * 9)
-        with pytest.raises(InputError, match="is not an image that can be read"):
+        with pytest.raises(InputError, match="is not a picture that can be read"):
             read_picture(tmp_path / name)
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(InputError, match="is empty"):
@@ -80,9 +80,9 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_picture(tmp_path / "none.png")
     with pytest.raises(InputError, match="pictures end with"):
-        read_picture(tmp_path / "none.gif")
+        read_picture(tmp_path / "none.svg")
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="is not an image"):
+    with pytest.raises(InputError, match="is not a picture"):
         read_picture(tmp_path / "objects.npy")
     np.save(tmp_path / "deep.npy", np.zeros((2, 3, 4, 5)))
     with pytest.raises(InputError, match="shape"):
@@ -91,7 +91,7 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="NaN"):
         read_picture(tmp_path / "nan.npy")
     tifffile.imwrite(tmp_path / "pages.tif", np.zeros((9, 20, 30), np.uint8))
-    with pytest.raises(InputError, match="shape"):
+    with pytest.raises(InputError, match="9 pages"):
         read_picture(tmp_path / "pages.tif")
 
 
@@ -101,7 +101,7 @@ def test_truncated_pictures(tmp_path: Path) -> None:
     for name in ("p.png", "p.tif"):
         data = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(data[: len(data) // 2])
-        with pytest.raises(InputError, match="is not an image that can be read"):
+        with pytest.raises(InputError, match="is not a picture that can be read"):
             read_picture(tmp_path / name)
 
 

@@ -9,8 +9,8 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 
-# Deflate, the compression of NIfTI, NRRD and MetaImage, makes at most 1,032 bytes of one; those of DICOM less of scans.
-_LARGEST_RATIO = 1100
+#: Deflate, the compression of NIfTI, NRRD and MetaImage, makes at most 1,032 bytes of one; DICOM's less.
+LARGEST_RATIO = 1100
 # Below this nothing can go wrong, and blank pictures compress better than any scan.
 _HARMLESS = 64 << 20
 #: Headers whose voxels stand in another file.
@@ -31,11 +31,19 @@ def check_promise(reader: sitk.ImageFileReader, path: Path) -> None:
         return
     size = [int(n) for n in reader.GetSize()]
     promised = math.prod(size) * reader.GetNumberOfComponents() * _bytes(reader)
-    present = path.stat().st_size
-    if promised > max(_HARMLESS, _LARGEST_RATIO * present):
+    check_room(path, promised, LARGEST_RATIO * path.stat().st_size)
+
+
+def check_room(path: Path, promised: int, room: int) -> None:
+    """Compare the bytes of voxels that a header promises with those that its file can hold.
+
+    Raises:
+        InputError: It cannot, by more than what is harmless.
+    """
+    if promised > max(_HARMLESS, room):
         raise InputError(
-            f"{path} is damaged or cut off: its header tells of {' x '.join(map(str, size))} voxels, "
-            f"{promised} bytes, which {present} bytes cannot hold."
+            f"{path} is damaged or cut off: its header tells of {promised} bytes of voxels, which a file of "
+            f"{path.stat().st_size} bytes cannot hold."
         )
 
 

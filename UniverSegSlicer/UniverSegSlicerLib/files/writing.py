@@ -1,9 +1,101 @@
-"""Volumes and label maps to files."""
+"""Volumes and label maps to files, on the grid that their own file has."""
 
 from __future__ import annotations
 
-from ..imaging.saving import WRITABLE, check_grid
-from ..imaging.saving import save_label_map as write_label_map
-from ..imaging.saving import save_volume as write_volume
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-__all__ = ["WRITABLE", "check_grid", "write_label_map", "write_volume"]
+import numpy as np
+
+from ..errors import InputError
+from ..imaging import Geometry, Volume, as_labels, save_volume
+from ..imaging.saving import check_grid as check_plain_grid
+from .grids import StoredGrid, stored_grid
+from .label_maps import LabelMap, Segment, named_segments
+from .nifti import is_nifti_name, write_nifti
+from .nrrd import is_segmentation_name, write_segmentation
+
+#: What can be written; each is one file, so that it appears whole or not at all.
+WRITABLE = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+
+
+def write_label_map(
+    path: str | Path, array: np.ndarray, geometry: Geometry, *, segments: Iterable[Segment] = ()
+) -> None:
+    """Write labels (K, J, I), compressed, with exactly this geometry; the file appears whole or not at all.
+
+    The dtype becomes uint8 where the values fit, else uint16: the two that every program reads as labels.
+
+    Args:
+        path: Ends with one of ``WRITABLE``.
+        array: Whole numbers from 0 to 65535.
+        geometry: The grid; that of a volume which was read from a file brings along what that file says about it, and a
+            NIfTI file gets the forms, codes and units of the volume's.
+        segments: Names and colours, which ``.seg.nrrd`` keeps.
+
+    Raises:
+        InputError: Values that are no labels, a shape that does not fit, or another ending.
+        OutputError: The file cannot be written.
+    """
+    labels = as_labels(array)
+    if is_segmentation_name(Path(path)):
+        known = tuple(segments)
+        present = {int(value) for value in np.unique(labels)} - {0}
+        write_layers(path, [LabelMap(labels, geometry, named_segments(present, {}, known))])
+        return
+    small = not labels.size or labels.max() <= np.iinfo(np.uint8).max
+    write_volume(path, labels.astype(np.uint8) if small else labels, geometry)
+
+
+def write_layers(path: str | Path, layers: Sequence[LabelMap]) -> None:
+    """Write label maps that may overlap as the layers of a ``.seg.nrrd``; whole or not at all.
+
+    Raises:
+        InputError: Another ending (which would lose what overlaps), or layers on different grids.
+        OutputError: The file cannot be written.
+    """
+    path = Path(path)
+    if not is_segmentation_name(path):
+        raise InputError(f"{path}: segments that overlap can be written as .seg.nrrd only.")
+    write_segmentation(path, layers)
+
+
+def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None:
+    """Write voxels (K, J, I) of any real dtype, compressed, with exactly this geometry; whole or not at all.
+
+    Args:
+        path: Ends with one of ``WRITABLE``.
+        array: The voxels.
+        geometry: As in :func:`write_label_map`.
+
+    Raises:
+        InputError: A shape that does not fit, another ending, or a grid that the format would change (NIfTI keeps
+            spacing and origin as float32).
+        OutputError: The file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(WRITABLE):
+        raise InputError(f"{path}: the ending must be one of {', '.join(WRITABLE)}.")
+    check_grid(path, geometry)
+    voxels = np.asarray(array)
+    voxels = voxels.astype(np.uint8) if voxels.dtype == bool else voxels
+    voxels = voxels.astype(np.float32) if voxels.dtype == np.float16 else voxels
+    if is_nifti_name(path):
+        write_nifti(path, Volume(voxels, geometry).array, geometry)
+        return
+    stored = stored_grid(geometry)
+    direction = (stored.affine[:3, :3] / geometry.spacing).ravel().tolist()
+    bent = not np.allclose(direction, geometry.direction, rtol=0, atol=1e-12)
+    save_volume(path, voxels, geometry, direction=direction if bent else None, plane=stored.dimensions == 2)
+
+
+def check_grid(path: str | Path, geometry: Geometry) -> None:
+    """Refuse a file whose format would change a grid: NIfTI keeps spacing and origin as float32.
+
+    Raises:
+        InputError: It would, by more than a hundredth of a voxel.
+    """
+    stored = geometry.stored
+    if isinstance(stored, StoredGrid) and stored.straight == geometry and stored.nifti is not None:
+        return  # what a NIfTI file said fits into one
+    check_plain_grid(path, geometry)

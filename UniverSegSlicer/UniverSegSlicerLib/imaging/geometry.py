@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class Geometry:
         spacing: Distance between voxel centres along I, J, K in mm, from ``SHORTEST_MM`` to ``LONGEST_MM``.
         origin: Centre of voxel (0, 0, 0) in LPS mm.
         direction: 3×3, row by row; its columns are the unit vectors of the I, J and K axes in LPS.
+        stored: What the file that the grid was read from says about it besides (a ``StoredGrid`` of files/), for
+            whoever writes a file on the same grid. Two grids are compared without it.
 
     Raises:
         InputError: A size below 1, a spacing that is not a positive number, or a direction that is not orthonormal.
@@ -41,6 +43,7 @@ class Geometry:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    stored: object | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(n) for n in self.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,22 @@ def save_label_map(path: str | Path, array: np.ndarray, geometry: Geometry) -> N
     save_volume(path, labels.astype(np.uint8) if small else labels, geometry)
 
 
-def save_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None:
+def save_volume(
+    path: str | Path,
+    array: np.ndarray,
+    geometry: Geometry,
+    *,
+    direction: Sequence[float] | None = None,
+    plane: bool = False,
+) -> None:
     """Write voxels (K, J, I) of any real dtype, compressed, with exactly this geometry; whole or not at all.
+
+    Args:
+        path: Ends with one of ``WRITABLE``.
+        array: The voxels.
+        geometry: The grid.
+        direction: Nine numbers to write instead of the grid's, from which somebody's rounding sets them apart.
+        plane: Write the only slice as a 2D image.
 
     Raises:
         InputError: A shape that does not fit, an ending other than ``WRITABLE``, or a grid that the format would change
@@ -51,6 +65,10 @@ def save_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None
     voxels = voxels.astype(np.uint8) if voxels.dtype == bool else voxels
     voxels = voxels.astype(np.float32) if voxels.dtype == np.float16 else voxels
     image = to_sitk(Volume(voxels, geometry))
+    if direction is not None:
+        image.SetDirection([float(number) for number in direction])
+    if plane:
+        image, voxels = image[:, :, 0], voxels[0]
     with replacing(path, ending) as beside, quiet_stderr():
         sitk.WriteImage(image, str(beside), useCompression=True)
         del image  # a large volume leaves no room for it beside what is read back
@@ -58,7 +76,8 @@ def save_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None
         back = _read_back(beside, voxels)
         if back is None:
             raise OSError("what was written cannot be read back; the disk may be full")
-        _refuse_change(path, _change(geometry, lambda: image_geometry(back)))
+        if direction is None and not plane:
+            _refuse_change(path, _change(geometry, lambda: image_geometry(back)))
 
 
 def check_grid(path: str | Path, geometry: Geometry) -> None:
