@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import DependencyError, InputError
 from ..imaging import Volume, as_labels
 from .components import choose_component
 from .dicom import is_dicom, read_dicom
@@ -105,6 +105,10 @@ def _sentence(path: Path, read: Callable[[Path], _Read]) -> _Read:
         raise type(error)(f"{path} cannot be used: {error}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or 'it is damaged'}.") from error
+    except ImportError as error:
+        raise DependencyError(
+            f"{path} needs the package {error.name} to be read: pip install 'universegslicer[cli]'."
+        ) from error
     except MemoryError as error:
         raise InputError(f"{path} is larger than the memory of this computer, or its header is damaged.") from error
 
