@@ -30,7 +30,7 @@ def dataset(array: np.ndarray, kind: str = CT, *, series: int = 1, instance: int
     made.SOPClassUID, made.SOPInstanceUID = kind, meta.MediaStorageSOPInstanceUID
     made.StudyInstanceUID, made.SeriesInstanceUID = f"{ROOT}9", f"{ROOT}{series}"
     made.FrameOfReferenceUID = f"{ROOT}7"
-    made.PatientName, made.PatientID, made.PatientBirthDate, made.PatientSex = "Phantom", "P", "", ""
+    made.PatientName, made.PatientID, made.PatientBirthDate, made.PatientSex = "Phantom^P", "P", "", ""
     made.StudyDate, made.StudyTime, made.StudyID, made.AccessionNumber = "20260101", "120000", "1", ""
     made.ReferringPhysicianName, made.Manufacturer = "", "nobody"
     made.Modality, made.SeriesDescription = {MR: "MR", PET: "PT"}.get(kind, "CT"), "axial"

@@ -195,12 +195,12 @@ def test_senseless_numbers_are_named(tmp_path: Path, keyword: str, value: str) -
 
 def _raw(keyword: str, value: str):
     """An element whose text pydicom would not write."""
-    from pydicom.datadict import tag_for_keyword
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
     from pydicom.dataelem import RawDataElement
     from pydicom.tag import Tag
 
     data = value.encode() + b" " * (len(value) % 2)
-    return RawDataElement(Tag(tag_for_keyword(keyword)), "DS", len(data), data, 0, False, True)
+    return RawDataElement(Tag(tag_for_keyword(keyword)), dictionary_VR(keyword), len(data), data, 0, False, True)
 
 
 @pytest.mark.parametrize("keyword", ["ImagePositionPatient", "ImageOrientationPatient"])
@@ -321,3 +321,60 @@ def test_a_mosaic_is_refused(tmp_path: Path) -> None:
     for path in (paths[0], tmp_path / "mr"):
         with pytest.raises(InputError, match=r"Siemens mosaic.*dcm2niix"):
             read_dicom(path)
+
+
+def test_a_time_point_that_was_broken_off(tmp_path: Path) -> None:
+    both = np.concatenate([ARRAY, ARRAY[:3] + 1])
+
+    def change(index: int, made: Dataset) -> None:
+        made.TemporalPositionIdentifier = 1 + index // 5
+
+    write_series(tmp_path / "mr", both, [*heights(5), *heights(3)], kind=MR, change=change)
+    refused(tmp_path / "mr", "--component: 0 (time point 1), 1 (time point 2)")
+    np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=0).array, ARRAY)
+    np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=1).array, ARRAY[:3] + 1)
+
+
+def test_lengths_that_nobody_needs_may_be_senseless(tmp_path: Path) -> None:
+    def spoil(index: int, made: Dataset) -> None:
+        made["SliceThickness"] = _raw("SliceThickness", "nan")
+        made["SpacingBetweenSlices"] = _raw("SpacingBetweenSlices", "1e300")
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), change=spoil)
+    assert read_dicom(tmp_path / "ct").geometry.spacing == (0.5, 0.7, 2.5)
+
+
+def test_a_slice_cut_anywhere_is_never_left_out(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "ct", ARRAY, heights(5))
+    whole = paths[4].read_bytes()
+    for end in [*range(133, len(whole), 5), len(whole) - 1]:
+        paths[4].write_bytes(whole[:end])
+        with pytest.raises(InputError, match=paths[4].name):
+            read_dicom(tmp_path / "ct")
+    paths[4].write_bytes(whole)
+    assert read_dicom(tmp_path / "ct").array.shape == (5, 6, 7)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "words"),
+    [
+        ("Rows", 0, "tells of 7 x 0 pixels"),
+        ("Columns", None, "tells of 0 x 6 pixels"),
+        ("BitsStored", 20, "Bits Stored is 20, of 16"),
+        ("PixelRepresentation", None, "whether its voxels have a sign"),
+        ("SamplesPerPixel", 3, "several samples per pixel"),
+        ("NumberOfFrames", "two", "Number of Frames is 'two'"),
+    ],
+)
+def test_a_damaged_slice_is_never_left_out(tmp_path: Path, keyword: str, value: object, words: str) -> None:
+    def spoil(index: int, made: Dataset) -> None:
+        if index == 4 and value is None:
+            delattr(made, keyword)
+        elif index == 4 and isinstance(value, str):
+            made[keyword] = _raw(keyword, value)
+        elif index == 4:
+            setattr(made, keyword, value)
+
+    write_series(tmp_path / "ct", ARRAY, heights(5), change=spoil)
+    with pytest.raises(InputError, match=words):
+        read_dicom(tmp_path / "ct")

@@ -102,6 +102,19 @@ def test_values_in_the_upper_bits(tmp_path: Path, signed: bool) -> None:
     np.testing.assert_array_equal(read_volume(tmp_path / "ct").array, values)
 
 
+def test_a_table_in_place_of_a_slope(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).integers(0, 60000, 256).astype(np.uint16)
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [256, 0, 16])
+    item.ModalityLUTType = "US"
+    item.add_new("LUTData", "OW", table.tobytes())
+    array = RNG.integers(0, 255, (3, 5, 6)).astype(np.uint8)
+    write_series(
+        tmp_path / "cr", array, heights(3), change=lambda _, made: setattr(made, "ModalityLUTSequence", [item])
+    )
+    np.testing.assert_array_equal(read_volume(tmp_path / "cr").array, table[array])
+
+
 def test_monochrome1_and_padding_keep_their_values(tmp_path: Path) -> None:
     def change(_: int, made: Dataset) -> None:
         made.PhotometricInterpretation = "MONOCHROME1"

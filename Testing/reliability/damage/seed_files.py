@@ -18,6 +18,12 @@ from UniverSegSlicerLib.segmentation import SupportSet
 _PART = (slice(80, 88), slice(100, 114), slice(60, 72))
 _OBLIQUE = (0.9396926, 0.3420201, 0.0, 0.3420201, -0.9396926, 0.0, 0.0, 0.0, 1.0)
 
+#: Ways to compress voxels, and doses.
+_PACKED = (
+    "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "JPGExtended.dcm",
+    "image_dfl.dcm", "rtdose.dcm",
+)  # fmt: skip
+
 Reader = Callable[[Path], Any]
 
 
@@ -82,6 +88,26 @@ class Seeds:
                 yield _copy(Path(str(found)), self.folder / name), read_volume
                 # The same file as the only one of a series.
                 yield _copy(Path(str(found)), self.folder / f"series_{name}"), _read_series
+        for name in _PACKED:
+            found = get_testdata_file(name, download=False)
+            if found is not None:
+                yield _copy(Path(str(found)), self.folder / name), read_volume
+        yield from self._dicom_frames()
+
+    def _dicom_frames(self) -> Iterator[tuple[Path, Reader]]:
+        """A multi-frame object, and a SEG that refers to it."""
+        from Testing.files.dicom_maker import enhanced, heights, save
+        from UniverSegSlicerLib.files.dicom import read_dicom_labels, write_dicom_segments
+        from UniverSegSlicerLib.files.label_maps import LabelMap, Segment
+
+        count = len(self._volume)
+        made = enhanced(self._volume, heights(count), slopes=[(0.5 + k, -k) for k in range(count)])
+        frames = save(made, self.folder / "frames.dcm")
+        yield frames, read_volume
+        geometry = read_volume(frames).geometry
+        labels = LabelMap(self._labels, geometry, (Segment(2, "structure", (1.0, 0.0, 0.0)),))
+        write_dicom_segments(self.folder / "segments.dcm", [labels])
+        yield self.folder / "segments.dcm", read_dicom_labels
 
     def _support(self) -> Iterator[tuple[Path, Reader]]:
         volume = self._volume.astype(np.float32)

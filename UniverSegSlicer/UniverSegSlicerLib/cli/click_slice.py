@@ -10,13 +10,14 @@ import typer
 
 from ..diagnostics import run_log, volume_facts
 from ..errors import InputError
-from ..files import WRITABLE, check_grid, read_volume, write_label_map, write_volume
+from ..files import WRITABLE, WRITABLE_LABELS, check_grid, read_volume, write_label_map, write_volume
+from ..files.label_maps import named_segments
 from ..imaging import IntensityWindow, array_axis, slice_spacing, slice_stack, take_slice
 from ..writing import all_or_none
 from .common.console import print_json, say
 from .common.inputs import read_marks, size_in_words
 from .common.network import NetworkChoice, choosing_network
-from .common.options import JsonOption, SupportFileOption
+from .common.options import ComponentOption, JsonOption, SeriesOption, SupportFileOption
 from .common.outputs import check_output
 from .common.values import parse_point, parse_slice
 
@@ -37,6 +38,8 @@ def click_slice(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT.nii.gz", help="The label map to write, on the volume's grid.")
     ],
+    series: SeriesOption = None,
+    component: ComponentOption = None,
     include: Annotated[
         list[str] | None,
         typer.Option(metavar="I,J", help="A voxel inside the structure (I,K on a j slice, J,K on an i slice)."),
@@ -59,13 +62,13 @@ def click_slice(
     from ..segmentation import SupportSet, click_segment
 
     inputs = (volume, support)
-    check_output(output, WRITABLE, inputs=inputs)
+    check_output(output, WRITABLE_LABELS, inputs=inputs)
     check_output(probability, WRITABLE, inputs=(*inputs, labels, output))
     axis, index = parse_slice(place, "--slice")
     inside = [parse_point(point, axis, index, "--include") for point in include or []]
     outside = [parse_point(point, axis, index, "--exclude") for point in exclude or []]
 
-    image = read_volume(volume)
+    image = read_volume(volume, series=series, component=component)
     check_grid(output, image.geometry)
     run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype), axis=axis)
     pixels = take_slice(image.array, axis, index)
@@ -77,7 +80,8 @@ def click_slice(
                     f"which has {size_in_words(pixels)} voxels."
                 )
     window = IntensityWindow.of(image.array)
-    marks = np.zeros(image.array.shape, np.uint16) if labels is None else read_marks(labels, volume, image).copy()
+    given = None if labels is None else read_marks(labels, volume, image)
+    marks = np.zeros(image.array.shape, np.uint16) if given is None else given.array.copy()
     prior = take_slice(marks, axis, index) == label
     done = [n for n, mask in enumerate(slice_stack(marks, axis) == label) if mask.any() and n != index]
     examples = SupportSet() if support is None else SupportSet.load(support)
@@ -102,7 +106,8 @@ def click_slice(
     take_slice(chance, axis, index)[:] = result.probability
     with all_or_none(output, probability, endings=WRITABLE) as (out, certain):
         if out is not None:
-            write_label_map(out, marks, image.geometry)
+            known = () if given is None else given.segments
+            write_label_map(out, marks, image.geometry, segments=named_segments([label], {}, known))
         if certain is not None:
             write_volume(certain, chance, image.geometry)
     count = int(np.count_nonzero(result.mask))

@@ -12,13 +12,22 @@ import typer
 from .. import __version__
 from ..diagnostics import model_fact, run_log, volume_facts
 from ..errors import InputError
-from ..files import WRITABLE, check_grid, read_volume, write_label_map, write_volume
+from ..files import WRITABLE, WRITABLE_LABELS, check_grid, read_volume, write_label_map, write_volume
+from ..files.label_maps import named_segments
 from ..imaging import Volume, array_axis
 from ..writing import all_or_none
 from .common.console import print_json, progress_bar, say
 from .common.inputs import read_marks
 from .common.network import NetworkChoice, choosing_network
-from .common.options import Axis, EnsembleOption, JsonOption, SeedOption, SupportFileOption
+from .common.options import (
+    Axis,
+    ComponentOption,
+    EnsembleOption,
+    JsonOption,
+    SeedOption,
+    SeriesOption,
+    SupportFileOption,
+)
 from .common.outputs import check_output
 from .common.pictures import draw_result
 from .common.values import parse_names, parse_numbers, parse_range
@@ -50,14 +59,24 @@ class Choice(str, Enum):
 @choosing_network
 def propagate(
     volume: Annotated[
-        Path, typer.Argument(metavar="VOLUME", help="The volume: NIfTI, NRRD, MHA, or a folder with one DICOM series.")
+        Path, typer.Argument(metavar="VOLUME", help="The volume: NIfTI, NRRD, MHA, or a folder of DICOM files.")
     ],
     labels: Annotated[
         Path | None,
         typer.Argument(metavar="LABELS", help="Label map on the volume's grid with only the marked slices filled."),
     ] = None,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT.nii.gz", help="The label map to write.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.nii.gz",
+            help="The label map to write; .dcm is a DICOM SEG of VOLUME's series.",
+        ),
+    ],
+    series: SeriesOption = None,
+    component: ComponentOption = None,
     axis: Annotated[
         Axis, typer.Option(help="Axis along which slices are marked; auto reads it from LABELS.")
     ] = Axis.auto,
@@ -135,7 +154,7 @@ def propagate(
     from ..segmentation import propagate as spread
 
     inputs = (volume, labels, support)
-    check_output(output, WRITABLE, inputs=inputs)
+    check_output(output, WRITABLE_LABELS, inputs=inputs)
     check_output(confidence, WRITABLE, inputs=(*inputs, output))
     check_output(preview, (".png",), inputs=inputs)
     if labels is None and support is None:
@@ -144,11 +163,12 @@ def propagate(
     label_values, marked_slices = parse_numbers(wanted, "--labels"), parse_numbers(marked, "--marked")
     only = parse_range(slice_range, "--range")
 
-    image = read_volume(volume)
+    image = read_volume(volume, series=series, component=component)
     for path in (output, confidence):
         if path is not None:
             check_grid(path, image.geometry)
-    marks = None if labels is None else read_marks(labels, volume, image)
+    given = None if labels is None else read_marks(labels, volume, image)
+    marks = None if given is None else given.array
     examples = None if support is None else SupportSet.load(support)
     asked: dict[str, Any] = {"passes": passes, "detail": detail, "smooth": smooth}
     asked |= {"margin_mm": margin_mm, "ending": ending}
@@ -190,9 +210,15 @@ def propagate(
     )
     if examples is not None:
         label_names = {**examples.label_names, **label_names}
+    known = () if given is None else given.segments
+    label_names = {segment.value: segment.name for segment in known} | label_names
+    values = set(label_values or count_labels(result.labels)) | set(
+        label_values or (segment.value for segment in known)
+    )
+    segments = named_segments(values, label_names, [segment for segment in known if segment.value in values])
     with all_or_none(output, confidence, preview, endings=WRITABLE) as (out, certain, picture):
         if out is not None:
-            write_label_map(out, result.labels, image.geometry)
+            write_label_map(out, result.labels, image.geometry, segments=segments)
         if certain is not None and result.confidence is not None:
             write_volume(certain, result.confidence, image.geometry)
         if picture is not None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ..errors import GeometryError, InputError
-from ..files import read_label_map, read_volume
+from ..errors import InputError
+from ..files import read_volume
 from ..files.pictures import write_array, write_picture
 from .common.console import print_json, print_table, say
-from .common.inputs import read_pairs
-from .common.options import Axis, JsonOption
+from .common.inputs import read_marks, read_pairs
+from .common.options import Axis, ComponentOption, JsonOption, SeriesOption
 from .common.outputs import check_new_folder, check_output, filling_folder, write_json
 from .common.values import parse_names, parse_numbers
 
@@ -43,6 +43,8 @@ def create(
     ] = None,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.npz", help="The support-set file to write.")],
+    series: SeriesOption = None,
+    component: ComponentOption = None,
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Instead of a volume: a folder of 2D images.")
     ] = None,
@@ -66,6 +68,8 @@ def create(
 
     Example: universeg-slicer support create brain.nii.gz marks.nii.gz -o ventricles.npz --names 1=ventricles
     """
+    from ..segmentation import SupportSet
+
     check_output(output, (".npz",), inputs=(volume, labels))
     label_names = parse_names(names, "--names")
     if (images is None) != (image_labels is None):
@@ -77,7 +81,12 @@ def create(
     else:
         if volume is None or labels is None:
             raise InputError("LABELS is missing: a label map on the grid of VOLUME.")
-        made = _from_volume(volume, labels, axis, parse_numbers(slices, "--slices"), label_names)
+        image = read_volume(volume, series=series, component=component)
+        marks = read_marks(labels, volume, image)
+        indices = parse_numbers(slices, "--slices")
+        made = SupportSet.from_volume(
+            image, marks.array, axis.value, indices, label_names=marks.names | label_names, source=volume.name
+        )
     made = _merged(merge or [], made)
     made.save(output)
     say(f"{output}: {_count(len(made), 'example')}, {_labels_in_words(made)}.")
@@ -149,16 +158,6 @@ def export(
         described["examples"] = [{"stem": s, **e} for s, e in zip(stems, described["examples"], strict=True)]
         write_json(beside / "support.json", described)
     say(f"{output}: {_count(len(support), 'image')} with labels.")
-
-
-def _from_volume(volume: Path, labels: Path, axis: Axis, slices: list[int] | None, names: dict[int, str]) -> SupportSet:
-    from ..segmentation import SupportSet
-
-    image, marks = read_volume(volume), read_label_map(labels)
-    difference = image.geometry.difference(marks.geometry)
-    if difference:
-        raise GeometryError(f"{volume} and {labels} do not lie on one grid: {difference}.")
-    return SupportSet.from_volume(image, marks.array, axis.value, slices, label_names=names, source=volume.name)
 
 
 def _merged(files: list[Path], made: SupportSet) -> SupportSet:

@@ -6,10 +6,11 @@ in here chooses, checks, and says in one sentence what cannot be used and what t
 
 from .label_maps import LabelMap, Segment
 from .reading import read_label_map, read_layers, read_volume
-from .writing import WRITABLE, check_grid, write_label_map, write_layers, write_volume
+from .writing import WRITABLE, WRITABLE_LABELS, check_grid, write_label_map, write_layers, write_volume
 
 __all__ = [
     "WRITABLE",
+    "WRITABLE_LABELS",
     "LabelMap",
     "Segment",
     "check_grid",

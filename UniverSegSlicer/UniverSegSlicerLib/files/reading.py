@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from ..errors import DependencyError, InputError
-from ..imaging import Volume, as_labels
+from ..imaging import Geometry, Volume, as_labels
 from .components import choose_component
-from .dicom import is_dicom, read_dicom
+from .dicom import is_dicom, read_dicom, read_dicom_labels
 from .grids import straight_grid
 from .label_maps import LabelMap, distinct_values, one_map
 from .metaimage import is_meta_name, read_meta
@@ -49,13 +49,19 @@ def read_volume(path: str | Path, *, series: str | None = None, component: int |
     return volume
 
 
-def read_label_map(path: str | Path, *, series: str | None = None, component: int | None = None) -> LabelMap:
+def read_label_map(
+    path: str | Path, *, series: str | None = None, component: int | None = None, onto: Geometry | None = None
+) -> LabelMap:
     """Read a label map: like :func:`read_volume`, and its values must be whole numbers from 0 to 65535 (uint16).
+
+    Args:
+        path, series, component: As there; of a folder with a DICOM SEG and images, the SEG is read.
+        onto: The grid of the volume that it belongs to: a DICOM SEG whose frames lie on slices of it is given on it.
 
     Raises:
         InputError: As for a volume; other values; segments that overlap, which :func:`read_layers` reads.
     """
-    layers = read_layers(path, series=series, component=component)
+    layers = read_layers(path, series=series, component=component, onto=onto)
     whole = one_map(layers)
     if whole is None:
         names = ", ".join(segment.name for layer in layers for segment in layer.segments)
@@ -66,10 +72,15 @@ def read_label_map(path: str | Path, *, series: str | None = None, component: in
     return whole
 
 
-def read_layers(path: str | Path, *, series: str | None = None, component: int | None = None) -> list[LabelMap]:
-    """Read label maps that may overlap: the layers of a ``.seg.nrrd``, with values that differ from layer to layer.
+def read_layers(
+    path: str | Path, *, series: str | None = None, component: int | None = None, onto: Geometry | None = None
+) -> list[LabelMap]:
+    """Read label maps that may overlap: the layers of a ``.seg.nrrd`` or DICOM SEG, each with values of its own.
 
     Any other label map is one layer.
+
+    Args:
+        path, series, component, onto: As for :func:`read_label_map`.
 
     Raises:
         InputError: As :func:`read_label_map`.
@@ -80,6 +91,8 @@ def read_layers(path: str | Path, *, series: str | None = None, component: int |
             layers = read_nrrd_layers(file)
             if layers is not None:
                 return distinct_values(layers)
+        if file.is_dir() or is_dicom(file):
+            return read_dicom_labels(file, series=series, component=component, onto=onto)
         volume = _read(file, series, component)
         if isinstance(volume, LabelMap):
             return [volume]

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import Geometry, Volume, as_labels, save_volume
 from ..imaging.saving import check_grid as check_plain_grid
+from .dicom import check_segments_output, is_dicom_name, write_dicom_segments
 from .grids import StoredGrid, stored_grid
 from .label_maps import LabelMap, Segment, named_segments
 from .nifti import is_nifti_name, write_nifti
@@ -17,6 +18,8 @@ from .nrrd import is_segmentation_name, write_segmentation
 
 #: What can be written; each is one file, so that it appears whole or not at all.
 WRITABLE = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha")
+#: What label maps can be written as; ``.dcm`` is a DICOM SEG of the series that the volume was read from.
+WRITABLE_LABELS = (*WRITABLE, ".dcm")
 
 
 def write_label_map(
@@ -27,18 +30,19 @@ def write_label_map(
     The dtype becomes uint8 where the values fit, else uint16: the two that every program reads as labels.
 
     Args:
-        path: Ends with one of ``WRITABLE``.
+        path: Ends with one of ``WRITABLE_LABELS``.
         array: Whole numbers from 0 to 65535.
         geometry: The grid; that of a volume which was read from a file brings along what that file says about it, and a
             NIfTI file gets the forms, codes and units of the volume's.
-        segments: Names and colours, which ``.seg.nrrd`` keeps.
+        segments: Names, colours and codes, which ``.seg.nrrd`` and ``.dcm`` keep.
 
     Raises:
-        InputError: Values that are no labels, a shape that does not fit, or another ending.
+        InputError: Values that are no labels, a shape that does not fit, another ending, or a grid that a DICOM SEG
+            cannot refer to.
         OutputError: The file cannot be written.
     """
     labels = as_labels(array)
-    if is_segmentation_name(Path(path)):
+    if is_segmentation_name(Path(path)) or is_dicom_name(Path(path)):
         known = tuple(segments)
         present = {int(value) for value in np.unique(labels)} - {0}
         write_layers(path, [LabelMap(labels, geometry, named_segments(present, {}, known))])
@@ -48,15 +52,18 @@ def write_label_map(
 
 
 def write_layers(path: str | Path, layers: Sequence[LabelMap]) -> None:
-    """Write label maps that may overlap as the layers of a ``.seg.nrrd``; whole or not at all.
+    """Write label maps that may overlap as the layers of a ``.seg.nrrd``, or as a DICOM SEG; whole or not at all.
 
     Raises:
         InputError: Another ending (which would lose what overlaps), or layers on different grids.
         OutputError: The file cannot be written.
     """
     path = Path(path)
+    if is_dicom_name(path):
+        write_dicom_segments(path, layers)
+        return
     if not is_segmentation_name(path):
-        raise InputError(f"{path}: segments that overlap can be written as .seg.nrrd only.")
+        raise InputError(f"{path}: segments that overlap can be written as .seg.nrrd or .dcm (DICOM SEG) only.")
     write_segmentation(path, layers)
 
 
@@ -90,11 +97,15 @@ def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> Non
 
 
 def check_grid(path: str | Path, geometry: Geometry) -> None:
-    """Refuse a file whose format would change a grid: NIfTI keeps spacing and origin as float32.
+    """Refuse a file that could not be written on a grid: NIfTI keeps spacing and origin as float32, DICOM SEG refers.
 
     Raises:
-        InputError: It would, by more than a hundredth of a voxel.
+        InputError: The format would change the grid by more than a hundredth of a voxel; or the grid does not come from
+            a DICOM series, or another DICOM file would be overwritten.
     """
+    if is_dicom_name(Path(path)):
+        check_segments_output(Path(path), geometry)
+        return
     stored = geometry.stored
     if isinstance(stored, StoredGrid) and stored.straight == geometry and stored.nifti is not None:
         return  # what a NIfTI file said fits into one

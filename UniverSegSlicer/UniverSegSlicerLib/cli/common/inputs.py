@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import GeometryError, InputError
 from ...files import read_label_map
+from ...files.label_maps import LabelMap
 from ...files.pictures import read_label_picture, read_picture
 from ...imaging import Volume
 from .folders import pair_by_stem
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from ...segmentation import SupportSet
 
 
-def read_marks(labels: Path, volume: Path, image: Volume) -> np.ndarray:
-    """The marks (K, J, I) of a label-map file, which must lie on the volume's grid.
+def read_marks(labels: Path, volume: Path, image: Volume) -> LabelMap:
+    """The marks of a label-map file, which must lie on the volume's grid.
 
     Raises:
         GeometryError: It does not; the message says which field differs.
     """
-    marks = read_label_map(labels)
+    marks = read_label_map(labels, onto=image.geometry)
     difference = image.geometry.difference(marks.geometry)
     if difference:
         raise GeometryError(
             f"{labels} is not on the grid of {volume}: {difference}; resample the label map onto the volume."
         )
-    return marks.array
+    return marks
 
 
 def read_pairs(images: Path, labels: Path, names: dict[int, str] | None = None) -> SupportSet:

@@ -18,6 +18,18 @@ class Axis(str, Enum):
     k = "k"
 
 
+SeriesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UID|NUMBER|NAME", help="Which DICOM series to read, where VOLUME is a folder that holds several."
+    ),
+]
+ComponentOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="N", help="Which volume to read, from 0, where VOLUME holds several (time points, stacks)."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
 EnsembleOption = Annotated[

@@ -6,6 +6,14 @@ Source: DICOM PS3.3 (https://dicom.nema.org/medical/dicom/current/output/html/pa
 from __future__ import annotations
 
 from .opening import is_dicom
-from .reading import read_dicom
+from .reading import read_dicom, read_dicom_labels
+from .segment_writing import check_segments_output, is_dicom_name, write_dicom_segments
 
-__all__ = ["is_dicom", "read_dicom"]
+__all__ = [
+    "check_segments_output",
+    "is_dicom",
+    "is_dicom_name",
+    "read_dicom",
+    "read_dicom_labels",
+    "write_dicom_segments",
+]

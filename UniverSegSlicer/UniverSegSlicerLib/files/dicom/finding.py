@@ -78,6 +78,10 @@ def find_series(folder: Path) -> list[Series]:
             instance = Instance(path)
             if not instance.is_directory:
                 groups.setdefault(instance.series, []).append(instance)
+    for instances in groups.values():
+        # Cut off within the name of its series, or before it: the series that it belongs to lacks it.
+        if all(instance.is_broken for instance in instances):
+            raise instances[0].refuse() or InputError(f"{folder} is damaged.")
     return [Series(tuple(_without_copies(instances))) for instances in groups.values()]
 
 

@@ -19,6 +19,7 @@ from .opening import Instance, in_words
 #: What can tell frames at the same place apart, with the words for it: elements of classic headers and of the
 #: functional groups, in the order in which they are tried.
 MARKS = {
+    "ReferencedSegmentNumber": "segment",
     "StackID": "stack",
     "TemporalPositionIdentifier": "time point",
     "TemporalPositionIndex": "time point",
@@ -50,6 +51,7 @@ _GROUPS = (
     "FrameContentSequence", "MREchoSequence", "MRTimingAndRelatedParametersSequence", "MRDiffusionSequence",
     "MRModifierSequence", "MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence",
     "CardiacSynchronizationSequence", "CTReconstructionSequence", "CTXRayDetailsSequence",
+    "SegmentIdentificationSequence",
 )  # fmt: skip
 
 
@@ -95,6 +97,16 @@ def frames_of(instance: Instance) -> list[Frame]:
         return list(_classic(instance))
 
 
+def described_frames(instance: Instance) -> list[Frame]:
+    """The frames of a segmentation, as its functional groups describe them.
+
+    Raises:
+        InputError: It describes none, or with numbers that cannot be.
+    """
+    with in_words(instance.path):
+        return list(_enhanced(instance))
+
+
 def _classic(instance: Instance) -> Iterator[Frame]:
     path, header = instance.path, instance.header
     holder = header
@@ -112,8 +124,9 @@ def _classic(instance: Instance) -> Iterator[Frame]:
         ),
         None,
     )
-    between = number(header, "SpacingBetweenSlices", path)
-    distance = abs(between) if between else length(header, "SliceThickness", path)
+    # Negative where the frames of a nuclear scan run against their normal.
+    between = number(header, "SpacingBetweenSlices", path) if instance.frames > 1 else None
+    distance = length(header, "SpacingBetweenSlices", path) or length(header, "SliceThickness", path)
     slope, intercept = number(header, "RescaleSlope", path), number(header, "RescaleIntercept", path)
     dose = number(header, "DoseGridScaling", path)
     marks = {keyword: _plain(header.get(keyword)) for keyword in MARKS if header.get(keyword) not in (None, "")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,19 @@ _STEP_TOLERANCE, _ROUNDING_MM, _MOST = 0.05, 0.06, 0.1
 _SHEAR_TOLERANCE = 1e-3
 #: Frames whose directions or pixels differ by less belong to one stack.
 SAME_AXES, SAME_PIXEL = 1e-3, 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class DicomGrid:
+    """What a grid that was read from DICOM knows of its files.
+
+    Attributes:
+        frames: One for each slice, in rising order.
+        straight: The grid.
+    """
+
+    frames: tuple[Frame, ...]
+    straight: Geometry
 
 
 def offsets(frames: Sequence[Frame]) -> np.ndarray:
@@ -74,6 +88,13 @@ def grid_of(frames: Sequence[Frame], what: str) -> Geometry:
     Raises:
         InputError: They make none.
     """
+    try:
+        return _grid(frames, what)
+    except InputError as error:
+        raise error if what in str(error) else InputError(f"{what} cannot be used: its {error}") from error
+
+
+def _grid(frames: Sequence[Frame], what: str) -> Geometry:
     first = frames[0]
     size = (first.source.columns, first.source.rows, len(frames))
     if len(frames) == 1 and (first.position is None or first.axes is None):

@@ -54,8 +54,11 @@ def number(dataset: Any, keyword: str, path: Path) -> float | None:
 
 
 def length(dataset: Any, keyword: str, path: Path) -> float | None:
-    """A length in mm; None where it is absent or not positive."""
-    found = number(dataset, keyword, path)
+    """A length in mm that can be done without; None where it is absent, not positive, or no number."""
+    try:
+        found = number(dataset, keyword, path)
+    except InputError:
+        return None
     return found if found is not None and found > 0 else None
 
 

@@ -36,6 +36,7 @@ _WITHOUT_IMAGE = {
     "ECG": "a waveform",
 }
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_GREY = ("", "MONOCHROME1", "MONOCHROME2")
 _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -90,9 +91,11 @@ def in_words(path: Path) -> Iterator[None]:
         with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")
             yield
-    except (InputError, DependencyError, OSError, MemoryError):
+    except (InputError, DependencyError, MemoryError):
         raise
     except Exception as error:  # damaged elements raise every type that Python has
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, and not pydicom's own
         raise InputError(f"{path} is damaged, or not DICOM as it should be.") from error
 
 
@@ -125,6 +128,7 @@ class Instance:
         series: Study and Series Instance UID.
         uid: SOP Instance UID.
         number, title: Series Number and Series Description (or what stands in for it), as text.
+        place: Instance Number, 0 where there is none.
         types: Image Type, in capitals.
     """
 
@@ -140,6 +144,7 @@ class Instance:
             self.series = (self.text("StudyInstanceUID"), self.text("SeriesInstanceUID"))
             self.uid = self.text("SOPInstanceUID")
             self.number, self.title = self.text("SeriesNumber"), self.text("SeriesDescription") or self.text("Modality")
+            self.place = _whole(self.text("InstanceNumber"))
             self.types = tuple(str(part).upper() for part in self.values("ImageType"))
 
     @property
@@ -158,13 +163,22 @@ class Instance:
 
     @property
     def is_segmentation(self) -> bool:
-        """Whether it is a DICOM SEG."""
+        """Whether it is a DICOM SEG (PS3.3 A.51)."""
         return self.kind in _SEGMENTATIONS or (self.text("Modality") == "SEG" and "SegmentSequence" in self.header)
 
     @property
     def is_image(self) -> bool:
         """Whether it has voxels that are no segmentation."""
-        return self.rows > 0 and self.columns > 0 and not self.is_segmentation and not self.is_directory
+        spectra = "SpectroscopyData" in self.header
+        return self.rows > 0 and self.columns > 0 and not (self.is_segmentation or self.is_directory or spectra)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is an image by its kind and has no voxels; or ends before it says what it is."""
+        name = _kind_name(self.kind)
+        if name.endswith("Image Storage"):
+            return self.pixels is None or self.rows < 1 or self.columns < 1
+        return self.pixels is None and name == self.kind and not self.series[1]
 
     @property
     def is_localizer(self) -> bool:
@@ -179,28 +193,33 @@ class Instance:
     @cached_property
     def is_grey(self) -> bool:
         """Whether a pixel is one number, and not an index into a table of colours."""
-        return self._count("SamplesPerPixel") <= 1 and self.text("PhotometricInterpretation") in (
-            "",
-            "MONOCHROME1",
-            "MONOCHROME2",
-        )
+        return self._count("SamplesPerPixel") <= 1 and self.text("PhotometricInterpretation") in _GREY
 
     def refuse(self) -> InputError | None:
         """Why no voxels can be taken from this file, where that is so."""
-        if not self.is_image:
-            what = _WITHOUT_IMAGE.get(self.text("Modality")) or (library().uid.UID(self.kind).name or "something else")
-            return InputError(f"{self.path} holds no image: it is {what}.")
+        if not self.is_image or self.is_broken:
+            return self._without_image()
         if "MOSAIC" in self.types:
             return InputError(
                 f"{self.path} is a Siemens mosaic, whose slices lie side by side in one picture; make a volume of it "
                 "with dcm2niix."
             )
         if not self.is_grey:
-            kind = self.text("PhotometricInterpretation") or "several samples per pixel"
+            kind = self.text("PhotometricInterpretation")
+            if kind in _GREY:
+                kind = "several samples per pixel"
             return InputError(f"{self.path} is a colour image ({kind}); a volume has one number per voxel.")
         if "TotalPixelMatrixColumns" in self.header:
             return InputError(f"{self.path} is a microscope's picture in tiles, which is not a volume.")
         return None
+
+    def _without_image(self) -> InputError:
+        if self.is_broken and self.pixels is None:
+            return InputError(f"{self.path} is cut off or damaged: it should hold an image, and it has no pixel data.")
+        if self.is_broken:
+            return InputError(f"{self.path} is damaged: its header tells of {self.columns} x {self.rows} pixels.")
+        what = _WITHOUT_IMAGE.get(self.text("Modality")) or _kind_name(self.kind) or "something else"
+        return InputError(f"{self.path} holds no image: it is {what}.")
 
     def text(self, keyword: str) -> str:
         """An element in one line of printable text; empty where there is none."""
@@ -227,6 +246,14 @@ class Instance:
 
     def _meta(self, keyword: str) -> str:
         return str(getattr(self.header, "file_meta", {}).get(keyword) or "").strip()
+
+
+def _kind_name(kind: str) -> str:
+    return str(library().uid.UID(kind, validation_mode=0).name)
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _read(path: Path) -> tuple[FileDataset, Pixels | None]:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import InputError
 from .frames import Frame
 from .grid import SAME_AXES, SAME_PIXEL, fault, normal, offsets
-from .telling import complete, partitions, places_of, ranked, straight, title_of
+from .telling import apart, complete, partitions, places_of, ranked, straight, title_of
 
 _MOST_LISTED = 4
 
@@ -149,9 +149,10 @@ def _volumes(stack: Sequence[Frame], what: str) -> list[Part]:
     whole = Part(tuple(frames), f"{len(frames)} slice{'s' if len(frames) > 1 else ''}")
     if most == 1 and fault(frames) is None:
         return [whole]
-    for names, groups in partitions(frames):
-        if complete(groups, len(places)) if most > 1 else straight(groups):
-            return [Part(tuple(group), title_of(names, value)) for value, group in groups.items()]
+    for fits in [lambda g: complete(g, len(places)), lambda g: apart(g, most)] if most > 1 else [straight]:
+        for names, groups in partitions(frames):
+            if fits(groups):
+                return [Part(tuple(group), title_of(names, value)) for value, group in groups.items()]
     if most == 1:
         return [whole]  # its fault is told where it is chosen
     rows = ranked(places)

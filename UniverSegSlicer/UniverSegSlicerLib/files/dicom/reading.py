@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InputError
-from ...imaging import Volume
+from ...imaging import Geometry, Volume, as_labels
+from ..label_maps import LabelMap
 from .finding import Series, choose_series, find_series
 from .frames import Frame, frames_of
-from .grid import grid_of
+from .grid import DicomGrid, grid_of
 from .opening import Instance
 from .parts import Parts, parts_of
+from .segments import read_segments
 from .voxels import values_of
 
 
@@ -47,8 +49,43 @@ def read_dicom(path: Path, *, series: str | None = None, component: int | None =
             that is damaged.
     """
     chosen = choose_volume(path, series=series, component=component)
+    return _volume(chosen)
+
+
+def read_dicom_labels(
+    path: Path, *, series: str | None = None, component: int | None = None, onto: Geometry | None = None
+) -> list[LabelMap]:
+    """Read a DICOM SEG, or the volume of a series as labels, from a file or folder.
+
+    Args:
+        path, series, component: As for :func:`read_dicom`; where a folder holds a SEG and images, the SEG is meant.
+        onto: The grid of the volume that is segmented: segments whose frames lie on its slices are given on it.
+
+    Returns:
+        One label map; several where segments overlap, each with label values of its own.
+
+    Raises:
+        InputError: As :func:`read_dicom`; values that are no labels.
+    """
+    _, chosen = open_series(path, series, labels=True)
+    segmentations = [instance for instance in chosen.instances if instance.is_segmentation]
+    if len(segmentations) > 1:
+        raise InputError(
+            f"{path} holds {len(segmentations)} DICOM SEG files in series {chosen.said(path)}; give one of them, such "
+            f"as {segmentations[0].path}."
+        )
+    if segmentations:
+        if component is not None:
+            raise InputError(f"{path} is a DICOM SEG, which has no time points: leave out --component.")
+        return read_segments(segmentations[0], onto)
+    volume = _volume(_chosen(chosen, component, str(path)))
+    return [LabelMap(as_labels(volume.array), volume.geometry)]
+
+
+def _volume(chosen: Choice) -> Volume:
     geometry = grid_of(chosen.frames, chosen.what)
-    return Volume(values_of(chosen.frames), geometry)
+    # What is written for this grid may refer to its files.
+    return Volume(values_of(chosen.frames), replace(geometry, stored=DicomGrid(chosen.frames, geometry)))
 
 
 def choose_volume(path: Path, *, series: str | None = None, component: int | None = None) -> Choice:
@@ -58,9 +95,12 @@ def choose_volume(path: Path, *, series: str | None = None, component: int | Non
         raise InputError(
             f"{chosen.first.path} is a DICOM SEG, which holds segments and no image; give it as label map."
         )
-    what = str(path) if len(found) == 1 else f"{path}, series {chosen.said(path)}"
-    part = _parts(chosen.instances, what).choose(component, what)
-    return Choice(what, chosen, part.frames)
+    return _chosen(chosen, component, str(path) if len(found) == 1 else f"{path}, series {chosen.said(path)}")
+
+
+def _chosen(series: Series, component: int | None, what: str) -> Choice:
+    part = _parts(series.instances, what).choose(component, what)
+    return Choice(what, series, part.frames)
 
 
 def open_series(path: Path, wanted: str | None, *, labels: bool = False) -> tuple[list[Series], Series]:
@@ -79,9 +119,16 @@ def open_series(path: Path, wanted: str | None, *, labels: bool = False) -> tupl
 
 
 def _parts(instances: Sequence[Instance], what: str) -> Parts:
+    broken = next((i for i in instances if i.is_broken), None)
+    if broken is not None:
+        raise broken.refuse() or InputError(f"{what} is cut off.")
     images = [i for i in instances if i.is_image and not i.is_segmentation]
     if not images:
         raise instances[0].refuse() or InputError(f"{what} holds no image.")
-    grey = [i for i in images if i.refuse() is None]
-    frames = [frame for instance in grey or images for frame in frames_of(instance)]
-    return parts_of(frames, what)
+    kept = [i for i in images if i.refuse() is None]
+    # A picture of a screen may lie among slices; what is of their own kind was to be one of them.
+    kinds = {i.kind for i in kept}
+    reason = next((reason for i in images if i.kind in kinds and (reason := i.refuse()) is not None), None)
+    if reason is not None:
+        raise reason
+    return parts_of([frame for instance in kept or images for frame in frames_of(instance)], what)

@@ -1,4 +1,4 @@
-"""What tells frames at the same place apart: an element of the header, two of them, or their numbers."""
+"""What tells frames at the same place apart: elements of the header, or their numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .grid import fault, offsets
 # Frames closer than this part of the usual step lie at the same place; so do those closer than so many mm.
 _SAME_PLACE, _SAME_PLACE_MM = 1e-2, 1e-4
 
-#: Frames by the values of one or two elements.
+#: Frames by the values of some elements.
 Groups = dict[tuple[Any, ...], list[Frame]]
 
 
@@ -45,10 +45,10 @@ def _distance(first: Frame, other: Frame) -> float:
 
 
 def partitions(frames: Sequence[Frame]) -> Iterator[tuple[tuple[str, ...], Groups]]:
-    """Ways to divide sorted frames by one or two elements of their headers, groups in the order of the values."""
+    """Ways to divide sorted frames by up to three elements of their headers, groups in the order of the values."""
     keys = [key for key in MARKS if _varies(frames, key)]
     keys += [key for key in frames[0].marks if key not in MARKS and _varies(frames, key)]
-    for names in [*((key,) for key in keys), *itertools.combinations(keys, 2)]:
+    for names in itertools.chain.from_iterable(itertools.combinations(keys, count) for count in (1, 2, 3)):
         groups: Groups = defaultdict(list)
         for frame in frames:
             groups[tuple(frame.marks.get(name) for name in names)].append(frame)
@@ -58,6 +58,11 @@ def partitions(frames: Sequence[Frame]) -> Iterator[tuple[tuple[str, ...], Group
 def complete(groups: Groups, places: int) -> bool:
     """Whether each group has one frame at every place."""
     return all(len(group) == places and len(places_of(group)) == places for group in groups.values())
+
+
+def apart(groups: Groups, most: int) -> bool:
+    """Whether there are as many groups as frames at one place, and none has two frames there; some may lack places."""
+    return len(groups) == most and all(len(places_of(group)) == len(group) for group in groups.values())
 
 
 def straight(groups: Groups) -> bool:
@@ -91,9 +96,8 @@ def title_of(names: Sequence[str], values: Sequence[Any]) -> str:
     return ", ".join(f"{MARKS.get(name, name)} {_shown(value)}" for name, value in zip(names, values, strict=True))
 
 
-def _number(frame: Frame) -> tuple[float, int]:
-    value = frame.source.header.get("InstanceNumber")
-    return float(value) if isinstance(value, int | float) else 0.0, frame.index
+def _number(frame: Frame) -> tuple[int, int]:
+    return frame.source.place, frame.index
 
 
 def _varies(frames: Sequence[Frame], key: str) -> bool:

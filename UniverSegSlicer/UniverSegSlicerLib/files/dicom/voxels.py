@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...imaging.sitk_images import quiet_stderr
 from . import jpeg12
 from .frames import Frame
 from .opening import Instance, in_words, library
@@ -124,7 +125,11 @@ def decode(source: Instance, indices: Sequence[int]) -> np.ndarray:
             jpeg12.register(decoder)
         if not decoder.is_available:
             raise _packed(source, syntax)
-        options: dict[str, Any] = {"samples_per_pixel": 1, "photometric_interpretation": "MONOCHROME2"}
+        options: dict[str, Any] = {
+            "samples_per_pixel": 1,
+            "photometric_interpretation": "MONOCHROME2",
+            "bits_stored": source.header.get("BitsAllocated"),
+        }
         options |= as_pixel_options(source.header, number_of_frames=source.frames, pixel_keyword=source.pixels.keyword)
         if source.pixels.kind:
             options["pixel_vr"] = source.pixels.kind
@@ -134,7 +139,8 @@ def decode(source: Instance, indices: Sequence[int]) -> np.ndarray:
         data = _voxel_bytes(source, options, syntax)
         try:
             if syntax.is_encapsulated:
-                found = np.stack(list(_unpacked(source, decoder, data, options, indices)))
+                with quiet_stderr():  # decoders print what they do not like
+                    found = np.stack(list(_unpacked(source, decoder, data, options, indices)))
             else:
                 whole = decoder.as_array(data, raw=True, **options)[0]
                 found = whole.reshape(source.frames, source.rows, source.columns)
@@ -144,7 +150,10 @@ def decode(source: Instance, indices: Sequence[int]) -> np.ndarray:
         except Exception as error:  # decoders raise every type
             raise InputError(f"{source.path} is damaged or cut off: its voxels cannot be decoded.") from error
         found = found.astype(found.dtype.newbyteorder("="), copy=False)
-        return found >> shift if shift else found
+        found = found >> shift if shift else found
+        if source.header.get("ModalityLUTSequence"):  # a table in place of a slope
+            found = library().pixels.apply_modality_lut(found, source.header)
+        return found
 
 
 def _shift(source: Instance, options: dict[str, Any]) -> int:
@@ -162,6 +171,10 @@ def _voxel_bytes(source: Instance, options: dict[str, Any], syntax: Any) -> byte
     assert pixels is not None
     if bits not in (1, 8, 16, 32, 64):
         raise InputError(f"{source.path} has {bits} bits per voxel, which no reader here takes; 8, 16 or 32 are usual.")
+    if pixels.keyword == "PixelData" and options.get("pixel_representation") not in (0, 1):
+        raise InputError(f"{source.path} is damaged: it does not say whether its voxels have a sign.")
+    if not 1 <= int(options.get("bits_stored") or 0) <= bits:
+        raise InputError(f"{source.path} is damaged: its Bits Stored is {options.get('bits_stored')}, of {bits}.")
     promised = (source.rows * source.columns * source.frames * bits + 7) // 8
     if syntax.is_deflated:
         whole = library().dcmread(source.path, force=True)
