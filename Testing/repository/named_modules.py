@@ -73,7 +73,10 @@ def imports(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def tables(tree: ast.Module, package: str) -> Iterator[str]:
-    """Paths in the tables by which ``import_module(f"...{TABLE[key]}")`` finds a module of the same package."""
+    """Paths in the tables by which ``import_module(f"...{TABLE[key]}")`` finds a module of the same package.
+
+    So does a front door: ``on_demand(__name__, {name: module})``.
+    """
     used = {
         part.value.id
         for node in ast.walk(tree)
@@ -81,6 +84,9 @@ def tables(tree: ast.Module, package: str) -> Iterator[str]:
         for part in ast.walk(node)
         if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
     }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "on_demand" and isinstance(node.args[1], ast.Dict):
+            yield from (f"{package}.{module}.{name}" for name, module in ast.literal_eval(node.args[1]).items())
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             (target,) = node.targets if isinstance(node, ast.Assign) else (node.target,)

@@ -44,9 +44,9 @@ def evaluate(
     """
     import torch
 
-    from trainer.learning.evaluation.whole import EvaluationSettings
-    from trainer.learning.evaluation.whole import evaluate as measure
-    from trainer.learning.loop.checkpoints import averaged_network
+    from trainer.learning.evaluation import EvaluationSettings
+    from trainer.learning.evaluation import evaluate as measure
+    from trainer.learning.loop import averaged_network
     from trainer.megamedical.store import Store
     from UniverSegSlicerLib.network.inference import InContextModel
     from UniverSegSlicerLib.network.loading import choose_device, load_model
@@ -97,9 +97,8 @@ def bundle(
     ] = None,
 ) -> None:
     """Write a run's averaged weights as the bundled model, enter its hash, and write its model card beside it."""
-    from trainer.learning.release.bundle import bundle as write_bundle
-    from trainer.learning.release.bundle import enter_in_catalogue
-    from trainer.learning.release.model_card import write_model_card
+    from trainer.learning.release import bundle as write_bundle
+    from trainer.learning.release import enter_in_catalogue, write_model_card
 
     facts = write_bundle(run, output, name=name, resolution=resolution or None)
     if catalogue.is_file():

@@ -39,9 +39,7 @@ def fusion(
 
     Example: universeg-trainer fusion --data scans --output fusion --volumes 2 --labels-per-volume 2
     """
-    from trainer.learning.fusion.evidence import gather_all
-    from trainer.learning.fusion.fit import FitSettings, Sample, fitted_weights, leave_one_out
-    from trainer.learning.fusion.report import write_fusion
+    from trainer.learning.fusion import FitSettings, Sample, fitted_weights, gather_all, leave_one_out, write_fusion
     from trainer.megamedical.store.checksum import sha256
     from UniverSegSlicerLib.network import load_model
     from UniverSegSlicerLib.network.weights.store import locate_model

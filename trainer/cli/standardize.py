@@ -39,8 +39,7 @@ def standardize_command(
     standardised.
     """
     from ..megamedical.selection import available, select
-    from ..megamedical.standardize.plan import Settings
-    from ..megamedical.standardize.run import standardize
+    from ..megamedical.standardize import Settings, standardize
 
     names = [name.strip() for text in datasets or () for name in text.split(",") if name.strip()]
     chosen = select(available(root, declarations or ()), names)

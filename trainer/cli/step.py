@@ -19,7 +19,7 @@ def step_command(
     """Seconds of a training step (forward and backward) both ways, on this machine."""
     import torch
 
-    from trainer.learning.loop.config import from_mapping
+    from trainer.learning.loop import from_mapping
     from trainer.learning.step_bench import time_steps
     from UniverSegSlicerLib.network.architecture import Architecture
 

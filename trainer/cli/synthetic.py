@@ -19,7 +19,7 @@ def synthetic(
     import torch
 
     from trainer.learning.pictures import overlay, save_picture, tile
-    from trainer.tasks.kinds.synthetic import synthetic_tasks
+    from trainer.tasks.kinds import synthetic_tasks
 
     pictures, labels = synthetic_tasks(tasks, images, side, torch.Generator().manual_seed(seed))
     rows = [
@@ -41,8 +41,8 @@ def episodes(
     """Draw a sheet of training episodes as a configuration draws them: support, query, and the query with its prior."""
     import torch
 
-    from trainer.learning.evaluation.setting import pool_maker
-    from trainer.learning.loop.config import load_config
+    from trainer.learning.evaluation import pool_maker
+    from trainer.learning.loop import load_config
     from trainer.learning.pictures import draw_episodes
     from trainer.tasks.episodes import EpisodeSampler
 

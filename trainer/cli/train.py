@@ -42,10 +42,9 @@ def train(
     """
     import torch
 
-    from trainer.learning.evaluation.setting import pool_maker, validation_of
-    from trainer.learning.loop.config import load_config
-    from trainer.learning.loop.run_options import RunOptions
-    from trainer.learning.loop.training import train as run_training
+    from trainer.learning.evaluation import pool_maker, validation_of
+    from trainer.learning.loop import RunOptions, load_config
+    from trainer.learning.loop import train as run_training
     from trainer.learning.pictures import draw_episodes
 
     if threads:

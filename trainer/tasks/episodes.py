@@ -12,16 +12,19 @@ from torch.nn import functional as F
 
 from UniverSegSlicerLib.errors import InputError
 
-from .augmentation.geometry import sampling_grid, warp
-from .augmentation.intensity import augment_intensity, augment_labels
-from .augmentation.table import AugmentationTable
+from .augmentation import AugmentationTable, augment_intensity, augment_labels, sampling_grid, warp
 from .draws import coin, uniform
-from .kinds.painted import paint
-from .kinds.superpixels import superpixel_mask
-from .kinds.synthetic import SyntheticSettings, synthetic_tasks
-from .kinds.volume_episodes import VolumeEpisodeSettings, draw_volume_episode, region_maps
+from .kinds import (
+    SyntheticSettings,
+    VolumeEpisodeSettings,
+    draw_volume_episode,
+    paint,
+    region_maps,
+    superpixel_mask,
+    synthetic_tasks,
+)
 from .pool import DataPool, Task, VolumeTask
-from .prompts.priors import disturb
+from .prompts import disturb
 from .sampling import HierarchicalSampler, Item, Mode, draw_query_and_support
 
 #: The kinds of episodes, in the order of their shares in the configuration.
@@ -307,7 +310,7 @@ def _volume_path(task: VolumeTask) -> tuple[str, ...]:
 
 def without_randomness(settings: EpisodeSettings) -> EpisodeSettings:
     """The same episodes without augmentation and priors, for validation and for looking at the data."""
-    from .augmentation.table import Operations
+    from .augmentation import Operations
 
     plain = AugmentationTable(Operations(), Operations())
     return replace(settings, augmentation=plain, prior_p=0.0, zoom_p=0.0)

@@ -209,7 +209,7 @@ def test_direct_and_exact_steps_agree() -> None:
 
 
 def test_json_of_a_catalogue_is_changed_only_where_it_must(tmp_path: Path) -> None:
-    from trainer.learning.release.bundle import enter_in_catalogue
+    from trainer.learning.release.bundled_model import enter_in_catalogue
 
     catalogue = tmp_path / "models.json"
     other = {"name": "other", "sha256": None, "architecture": {"encoder": [64, 64]}}

@@ -5,9 +5,9 @@ Importing this package imports no torch; the names below do when they are first 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..front_door import on_demand
 from .architecture import QUERY_PLANES, Architecture
 
 if TYPE_CHECKING:
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["QUERY_PLANES", "Architecture", "EncodedSupport", "InContextModel", "UniverSeg", "load_model"]
 
-_MODULES = {
-    "UniverSeg": "published.model",
-    "InContextModel": "inference",
-    "EncodedSupport": "inference",
-    "load_model": "loading",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = on_demand(
+    __name__,
+    {
+        "UniverSeg": "published.model",
+        "InContextModel": "inference",
+        "EncodedSupport": "inference",
+        "load_model": "loading",
+    },
+)

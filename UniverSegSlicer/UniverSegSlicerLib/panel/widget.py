@@ -13,13 +13,16 @@ from ..errors import UniverSegError
 from ..scene.mrml.creation import segmentation_made_for
 from ..scene.mrml.volumes import check_volume
 from .context import Context, Dialogs, Views
-from .sections.click import ClickSection
-from .sections.export import ExportSection
-from .sections.model import ModelSection, ModelStore
-from .sections.report import ReportSection
-from .sections.review import ReviewSection
-from .sections.run import RunSection
-from .sections.support import SupportSection
+from .sections import (
+    ClickSection,
+    ExportSection,
+    ModelSection,
+    ModelStore,
+    ReportSection,
+    ReviewSection,
+    RunSection,
+    SupportSection,
+)
 from .state import Situation, controls, hint
 from .views.slice_clicks import Shortcuts
 

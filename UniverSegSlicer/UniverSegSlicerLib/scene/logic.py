@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import Cancelled
 from ..imaging import IntensityWindow
-from .clicking.control import ClickControl
+from .clicking import ClickControl
 from .interface import (
     Axis,
     ClickState,
@@ -28,12 +28,11 @@ from .mrml.editing import SegmentWriter
 from .mrml.export import export_nifti
 from .mrml.segments import check_segmentation
 from .mrml.volumes import array_of, centre_of_slice, check_volume
-from .running.control import RunControl
+from .running import RunControl, Session
 from .running.finished import without_preview
 from .running.models import Loader, ModelCache, load_from_catalogue
-from .running.session import Session
+from .support import SupportList
 from .support.sources import add_file, add_pair
-from .support.table import SupportList
 
 
 class UniverSegLogic:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from trainer.tasks.pool import DataPool, Task
-from trainer.tasks.prompts.clicks import correct
+from trainer.tasks.prompts import correct
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.families import AnyNetwork
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainer.tasks.draws import coin
 from trainer.tasks.episodes import Episodes
-from trainer.tasks.prompts.clicks import correct, first_clicks
+from trainer.tasks.prompts import correct, first_clicks
 
 from .config import PromptSettings
 

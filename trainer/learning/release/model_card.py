@@ -24,7 +24,7 @@ def write_model_card(
     Args:
         run: The run or checkpoint that it comes from.
         path: The Markdown file.
-        facts: What :func:`~trainer.learning.release.bundle` returned.
+        facts: What :func:`~trainer.learning.release.bundled_model.bundle` returned.
         store: The run's store; its data sets and licences are listed.
         evaluations: Folders of evaluations of the model; their summaries and its weakest tasks are taken over.
 

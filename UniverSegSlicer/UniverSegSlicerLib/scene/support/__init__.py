@@ -3,3 +3,7 @@
 :mod:`.rows` says which marked slices a run is about, :mod:`.elsewhere` what the other sources hold for it, and
 :mod:`.examples` brings both into the labels of the run. :mod:`.applied_results` tells marks from what a result filled.
 """
+
+from .table import SupportList
+
+__all__ = ["SupportList"]
