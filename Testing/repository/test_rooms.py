@@ -14,7 +14,7 @@ from Testing.repository.import_graph import circles, import_graph, modules_of
 PACKAGES = {"UniverSegSlicerLib": "UniverSegSlicer", "trainer": "."}
 #: Python files in one folder, beside its __init__.py; a room that grows past that is divided along its subjects.
 MOST = 12
-# README's names of version 1.0: ``imaging`` still hands out the readers that live in ``files`` now, when asked for one.
+# README's names of version 0.1: ``imaging`` still hands out the readers that live in ``files`` now, when asked for one.
 KEPT_FOR_OLD_SCRIPTS = ("UniverSegSlicerLib.imaging", "UniverSegSlicerLib.files")
 
 

@@ -45,7 +45,7 @@ __all__ = [
     "to_sitk",
 ]
 
-# Read and written by files/ now; scripts that were written for version 1.0 find them here as well.
+# Read and written by files/ now; scripts that were written for version 0.1 find them here as well.
 _IN_FILES = ("check_grid", "read_label_map", "read_volume", "write_label_map", "write_volume")
 
 

@@ -59,6 +59,7 @@ def compute(
     for pair in plan.pairs:
         elsewhere = elsewhere.merged(pair.support())
     warnings = differences(elsewhere, plan.volume, plan.axis, window)
+    work = _Work(plan, elsewhere, model, window, cancel)
     parts: dict[str, Part | None] = {}
     certain = np.full(plan.volume.array.shape, 100, np.uint8)
     scores: dict[int, float] = {}
@@ -67,10 +68,7 @@ def compute(
         owners = Owners(plan.volume.array.shape) if len(layer) > 1 else None
         for group in layer:
             report = sub_progress(progress, done / len(plan.groups), (done + 1) / len(plan.groups))
-            if group.around is None:
-                found = _propagate(plan, group, elsewhere, model, window, report, cancel)
-            else:
-                found = _correct(plan, group, group.around, elsewhere, model, window, report, cancel)
+            found = work.on(group, report)
             np.minimum(certain, found.sure, out=certain)
             if owners is None:
                 parts.update({key: _part(found.labels == plan.values[key]) for key in group.segment_ids})
@@ -99,65 +97,66 @@ class _Found:
     scores: dict[int, float]
 
 
-def _propagate(
-    plan: RunPlan,
-    group: Group,
-    elsewhere: SupportSet,
-    model: InContextModel,
-    window: IntensityWindow,
-    progress: ProgressCallback | None,
-    cancel: CancelToken | None,
-) -> _Found:
-    marks, indices = group.marks(plan.volume)
-    result = propagate(
-        plan.volume,
-        marks,
-        model=model,
-        axis=plan.axis,
-        label_values=[plan.values[segment_id] for segment_id in group.segment_ids],
-        support=elsewhere,
-        marked_indices=indices,
-        settings=group.settings,
-        window=window,
-        progress=progress,
-        cancel=cancel,
-    )
-    scores = {suggestion.index: float(suggestion.score) for suggestion in result.next_slices}
-    return _Found(result.labels, _percent(result.confidence), scores)
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is the same for all groups of a plan; ``elsewhere`` are the examples from other places."""
 
+    plan: RunPlan
+    elsewhere: SupportSet
+    model: InContextModel
+    window: IntensityWindow
+    cancel: CancelToken | None
 
-def _correct(
-    plan: RunPlan,
-    group: Group,
-    around: Around,
-    elsewhere: SupportSet,
-    model: InContextModel,
-    window: IntensityWindow,
-    progress: ProgressCallback | None,
-    cancel: CancelToken | None,
-) -> _Found:
-    present = np.zeros(plan.volume.array.shape, np.uint16)
-    for index, labels in around.present.labels.items():
-        take_slice(present, plan.axis, index)[:] = labels
-    support = elsewhere
-    if group.marked is not None:
-        support = group.marked.support(window).merged(elsewhere)
-    result = correct_neighbours(
-        plan.volume,
-        present,
-        plan.axis,
-        around.index,
-        model=model,
-        marked=group.kept,
-        reach=REACH,
-        label_values=[plan.values[segment_id] for segment_id in group.segment_ids],
-        support=support,
-        settings=replace(group.settings, slice_range=None),
-        window=window,
-        progress=progress,
-        cancel=cancel,
-    )
-    return _Found(result.labels, np.full(present.shape, 100, np.uint8), {})
+    def on(self, group: Group, progress: ProgressCallback | None) -> _Found:
+        """Propagate the marks of a group, or spread its correction."""
+        return (
+            self._propagate(group, progress) if group.around is None else self._correct(group, group.around, progress)
+        )
+
+    def _propagate(self, group: Group, progress: ProgressCallback | None) -> _Found:
+        marks, indices = group.marks(self.plan.volume)
+        result = propagate(
+            self.plan.volume,
+            marks,
+            model=self.model,
+            axis=self.plan.axis,
+            label_values=self._values(group),
+            support=self.elsewhere,
+            marked_indices=indices,
+            settings=group.settings,
+            window=self.window,
+            progress=progress,
+            cancel=self.cancel,
+        )
+        scores = {suggestion.index: float(suggestion.score) for suggestion in result.next_slices}
+        return _Found(result.labels, _percent(result.confidence), scores)
+
+    def _correct(self, group: Group, around: Around, progress: ProgressCallback | None) -> _Found:
+        present = np.zeros(self.plan.volume.array.shape, np.uint16)
+        for index, labels in around.present.labels.items():
+            take_slice(present, self.plan.axis, index)[:] = labels
+        support = self.elsewhere
+        if group.marked is not None:
+            support = group.marked.support(self.window).merged(support)
+        result = correct_neighbours(
+            self.plan.volume,
+            present,
+            self.plan.axis,
+            around.index,
+            model=self.model,
+            marked=group.kept,
+            reach=REACH,
+            label_values=self._values(group),
+            support=support,
+            settings=replace(group.settings, slice_range=None),
+            window=self.window,
+            progress=progress,
+            cancel=self.cancel,
+        )
+        return _Found(result.labels, np.full(present.shape, 100, np.uint8), {})
+
+    def _values(self, group: Group) -> list[int]:
+        return [self.plan.values[segment_id] for segment_id in group.segment_ids]
 
 
 class Owners:
