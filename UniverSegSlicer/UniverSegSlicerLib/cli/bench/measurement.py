@@ -22,16 +22,17 @@ class Task:
     """What to measure.
 
     Args:
-        form: ``"direct"``, the network written down term by term, or ``"fast"``, the program's own inference.
+        form: ``"direct"``, the published network written down term by term; ``"published"``, the same network by the
+            program's own inference; ``"default"``, a network of the default model's shape by that inference.
         support: S.
-        queries: Queries for one encoded support set (fast form; the direct form gains nothing from several).
+        queries: Queries for one encoded support set (the direct form gains nothing from several).
         side: Rows and columns of a slice.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: ``"fp32"`` or ``"bf16"``.
         threads: CPU threads; 0 leaves the number to torch.
     """
 
-    form: Literal["direct", "fast"]
+    form: Literal["direct", "published", "default"]
     support: int
     queries: int
     side: int
@@ -74,10 +75,12 @@ def measure_apart(task: Task) -> Timing:
 
 
 def measure(task: Task) -> Timing:
-    """Measure in this process, on random weights of the published size: speed does not depend on their values."""
+    """Measure in this process, on random weights: speed does not depend on their values."""
     import torch
 
     from ...network import InContextModel, UniverSeg
+    from ...network.families import new_network
+    from ...network.weights.catalogue import read_catalogue
     from .direct_form import direct_forward
     from .peak_memory import PeakMemory
 
@@ -90,8 +93,10 @@ def measure(task: Task) -> Timing:
     labels = (torch.rand_like(images) > 0.5).float()
     queries = torch.rand(task.queries, 1, task.side, task.side)
     support: Any = None
-    if task.form == "fast":
-        model = InContextModel(network, name="benchmark", device=device, precision=task.precision)
+    if task.form != "direct":
+        shape = read_catalogue()["default"].architecture if task.form == "default" else None
+        measured = network if shape is None else new_network(shape).eval()
+        model = InContextModel(measured, name="benchmark", device=device, precision=task.precision)
 
         def encode() -> Any:
             return model.encode_support(images, labels)
@@ -127,7 +132,7 @@ def measure(task: Task) -> Timing:
             times["first"].append(_seconds(lambda: predict(1)))
             times["all"].append(_seconds(lambda: predict(task.queries)) if task.queries > 1 else times["first"][-1])
     return Timing(
-        encode_seconds=min(times["encode"]) if task.form == "fast" else 0.0,
+        encode_seconds=min(times["encode"]) if task.form != "direct" else 0.0,
         first_seconds=min(times["first"]),
         query_seconds=min(times["all"]) / task.queries,
         extra_bytes=extra,
