@@ -10,6 +10,7 @@ import yaml
 from trainer.learning.loop.config import OptimizerSettings, Phase, TrainingConfig, from_mapping, load_config, to_mapping
 from trainer.learning.loop.schedule import learning_rate
 from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 
 
 @pytest.fixture
@@ -44,9 +45,19 @@ def test_a_configuration_survives_writing_and_reading(written) -> None:  # type:
     assert from_mapping(TrainingConfig, yaml.safe_load(yaml.safe_dump(to_mapping(config)))) == config
 
 
+def test_an_attentive_network_keeps_its_family(written) -> None:  # type: ignore[no-untyped-def]
+    config = load_config(written(architecture={"family": "attentive", "heads": 2}, encoder={"weights": "random"}))
+    assert config.architecture == AttentiveArchitecture(heads=2)
+    assert not config.encoder.trained
+    assert from_mapping(TrainingConfig, yaml.safe_load(yaml.safe_dump(to_mapping(config)))) == config
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"architecture": {"family": "diffusive"}}, "architecture: This model is of the family 'diffusive'"),
+        ({"architecture": {"family": "attentive", "heads": 0}}, "architecture: heads must be an integer from 1 to 64"),
+        ({"encoder": {"weights": "resnet"}}, "encoder.weights is 'resnet'; expected one of"),
         ({"lr": 1}, "Unknown key 'lr'"),
         ({"optimizer": {"rate": 1}}, "Unknown key 'optimizer.rate'"),
         ({"episodes": {"augmentation": {"task": {"spin": 1}}}}, r"Unknown key 'episodes.augmentation.task.spin'"),

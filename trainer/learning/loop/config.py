@@ -256,6 +256,8 @@ def load_config(path: str | Path) -> TrainingConfig:
 
 def to_mapping(settings: Any) -> Any:
     """Settings as plain lists, mappings and scalars, which YAML and JSON can hold."""
+    if isinstance(settings, AnyArchitecture):
+        return settings.to_dict()
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         return {item.name: to_mapping(getattr(settings, item.name)) for item in dataclasses.fields(settings)}
     if isinstance(settings, Mapping):

