@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import __version__
-from ...errors import DependencyError, InputError
+from ...errors import DependencyError, InputError, OutputError
 from ...imaging import Geometry
 from ...writing import replacing
 from ..label_maps import LabelMap, Segment
@@ -24,6 +25,7 @@ _PRODUCT = "UniverSegSlicer"
 # Where nothing is known about a structure, Slicer says the same.
 _TISSUE = ("SCT", "85756007", "Tissue")
 _LONGEST_TEXT = 64
+_TRIAL = 16
 _INSTEAD = "write .nii.gz or .seg.nrrd instead"
 # Elements that every series has to have, if only without a value.
 _OFTEN_MISSING = (
@@ -47,9 +49,11 @@ def check_segments_output(path: Path, geometry: Geometry) -> None:
     if path.is_file() and is_dicom(path) and not Instance(path).is_segmentation:
         raise InputError(f"{path} is a DICOM file and no segmentation, and would be overwritten; choose another name.")
     frames = _source(path, geometry)
-    trial = np.zeros(geometry.shape, np.uint16)
-    trial[0, 0, 0] = 1
-    _made(path, frames, [LabelMap(trial, geometry, (Segment(1, "trial"),))])
+    # Whether highdicom takes the series is found out on some slices; on all of them it takes seconds.
+    some = frames[:: len(frames) // _TRIAL + 1]
+    trial = np.ones((len(some), *geometry.shape[1:]), np.uint16)
+    size = (*geometry.size[:2], len(some))
+    _made(path, some, [LabelMap(trial, replace(geometry, size=size), (Segment(1, "trial"),))])
 
 
 def write_dicom_segments(path: Path, layers: Sequence[LabelMap]) -> None:
@@ -67,7 +71,10 @@ def write_dicom_segments(path: Path, layers: Sequence[LabelMap]) -> None:
     frames = _source(path, layers[0].geometry)
     if not any(layer.segments for layer in layers):
         raise InputError(f"{path}: there is no segment to write, and a DICOM SEG has at least one.")
-    made = _made(path, frames, layers)
+    try:
+        made = _made(path, frames, layers)
+    except InputError as error:  # it was checked before the work; what is new is a failure to write
+        raise OutputError(str(error)) from error
     with replacing(path, _ENDINGS[0]) as beside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made.save_as(beside, enforce_file_format=True)
