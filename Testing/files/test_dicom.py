@@ -330,7 +330,9 @@ def test_a_time_point_that_was_broken_off(tmp_path: Path) -> None:
         made.TemporalPositionIdentifier = 1 + index // 5
 
     write_series(tmp_path / "mr", both, [*heights(5), *heights(3)], kind=MR, change=change)
-    refused(tmp_path / "mr", "--component: 0 (time point 1), 1 (time point 2)")
+    refused(
+        tmp_path / "mr", "same position", "not all of them whole", "--component: 0 (time point 1), 1 (time point 2)"
+    )
     np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=0).array, ARRAY)
     np.testing.assert_array_equal(read_dicom(tmp_path / "mr", component=1).array, ARRAY[:3] + 1)
 

@@ -171,14 +171,17 @@ def _said(parts: Sequence[Part], stacks: int) -> str:
         return "one volume"
     if stacks > 1:
         return f"{count} stacks of slices that are not parallel, or whose slices differ in size"
-    if len({len(part.frames) for part in parts}) > 1 or not _at_same_places(parts):
+    if not _share_a_place(parts):
         return f"{count} stacks of slices at different places"
-    return f"several slices at the same position: {count} volumes (time points, echoes or the like)"
+    some = ", not all of them whole" if len({len(part.frames) for part in parts}) > 1 else ""
+    return f"several slices at the same position: {count} volumes (time points, echoes or the like{some})"
 
 
-def _at_same_places(parts: Sequence[Part]) -> bool:
-    first = np.array([f.position for f in parts[0].frames], float)
-    return all(np.allclose(first, np.array([f.position for f in part.frames], float), atol=0.1) for part in parts)
+def _share_a_place(parts: Sequence[Part]) -> bool:
+    """Whether a slice of the first volume has one of another at its place."""
+    first = offsets(parts[0].frames)
+    others = np.concatenate([offsets(part.frames) for part in parts[1:]])
+    return bool((np.abs(first[:, None] - others).min(axis=1) <= 1e-2).any())
 
 
 def _plane(frame: Frame) -> str:
