@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from UniverSegSlicerLib.files import write_label_map
 from UniverSegSlicerLib.files.pictures import read_label_picture, read_picture
 from UniverSegSlicerLib.imaging import IntensityWindow
 from UniverSegSlicerLib.segmentation import SupportSet
@@ -83,6 +84,23 @@ def test_chosen_slices_may_be_empty(scan: Scan, command: Command) -> None:
     examples = SupportSet.load(path).examples
     assert [example.index for example in examples] == [0, 4]
     assert not examples[0].labels.any() and examples[0].complete
+
+
+def test_a_complete_label_map_needs_no_axis_and_keeps_the_scan(scan: Scan, command: Command) -> None:
+    whole = scan.folder / "whole.nii.gz"
+    write_label_map(whole, scan.truth, scan.image.geometry)
+    path = scan.folder / "whole.npz"
+    done = command("support", "create", scan.volume, whole, "-o", path)
+    assert done.code == 0 and "taken along k" in done.out and "1 whole scan" in done.out
+    assert "can identify a patient" in done.out
+    assert len(SupportSet.load(path).scans) == 1
+    shown = command("support", "inspect", path)
+    assert "Whole scan: scan.nii.gz" in shown.out
+    assert command("support", "inspect", path, "--json").json["scans"][0]["labels"] == [1, 3]
+    done = command("support", "create", scan.volume, whole, "-o", path, "--slices-only")
+    assert done.code == 0 and "whole scan" not in done.out and not SupportSet.load(path).scans
+    marked = SupportSet.load(path)
+    assert len(marked) > 3 and all(example.complete for example in marked.examples)
 
 
 def test_bad_input(scan: Scan, made: Path, command: Command) -> None:

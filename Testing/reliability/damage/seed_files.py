@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from UniverSegSlicerLib.files import read_volume, write_label_map, write_volume
-from UniverSegSlicerLib.imaging import Geometry
-from UniverSegSlicerLib.segmentation import SupportSet
+from UniverSegSlicerLib.imaging import Geometry, Volume
+from UniverSegSlicerLib.segmentation import LabelledScan, SupportSet
 
 #: Part of a real MR volume that serves as a seed: (K, J, I).
 _PART = (slice(80, 88), slice(100, 114), slice(60, 72))
@@ -114,6 +115,10 @@ class Seeds:
         support = SupportSet.from_pairs(list(volume[:3]), list(self._labels[:3]), label_names={1: "one"})
         support.save(self.folder / "support.npz")
         yield self.folder / "support.npz", SupportSet.load
+        grid = Geometry(volume.shape[::-1], (1.0, 1.0, 2.0))
+        scan = LabelledScan.of(Volume(volume, grid), self._labels.astype(np.uint16), source="scan")
+        replace(support, scans=(scan,)).save(self.folder / "support_scan.npz")
+        yield self.folder / "support_scan.npz", SupportSet.load
         plain = self.folder / "plain.npz"
         with np.load(self.folder / "support.npz") as archive:
             np.savez(plain, **dict(archive))

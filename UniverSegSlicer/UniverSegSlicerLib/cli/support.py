@@ -59,6 +59,13 @@ def create(
         ),
     ] = None,
     names: Annotated[str | None, typer.Option(metavar="1=liver,2=spleen", help="Names of the label values.")] = None,
+    slices_only: Annotated[
+        bool,
+        typer.Option(
+            "--slices-only",
+            help="Leave out the scan itself, which goes in where LABELS is complete; a scan can identify a patient.",
+        ),
+    ] = False,
     merge: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A support set to put before the new examples; may be repeated."),
@@ -66,9 +73,12 @@ def create(
 ) -> None:
     """Make a support set from labelled slices of a volume, or from 2D images with label maps.
 
+    Where LABELS is complete (whole structures, no gaps between slices), the scan around them goes in as well: on the
+    next patient it is laid over the new scan. A scan can identify a patient; --slices-only leaves it out.
+
     Example: universeg-slicer support create brain.nii.gz marks.nii.gz -o ventricles.npz --names 1=ventricles
     """
-    from ..segmentation import SupportSet
+    from ..segmentation import SupportSet, is_complete
 
     check_output(output, (".npz",), inputs=(volume, labels))
     label_names = parse_names(names, "--names")
@@ -84,12 +94,19 @@ def create(
         image = read_volume(volume, series=series, component=component)
         marks = read_marks(labels, volume, image)
         indices = parse_numbers(slices, "--slices")
-        made = SupportSet.from_volume(
-            image, marks.array, axis.value, indices, label_names=marks.names | label_names, source=volume.name
-        )
+        given: dict[str, Any] = {"label_names": marks.names | label_names, "source": volume.name}
+        if indices is None and is_complete(marks.array):
+            made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, **given)
+            if axis is Axis.auto:
+                say(f"The label map is complete; its slices are taken along {made.examples[0].axis}.")
+        else:
+            made = SupportSet.from_volume(image, marks.array, axis.value, indices, **given)
     made = _merged(merge or [], made)
     made.save(output)
-    say(f"{output}: {_count(len(made), 'example')}, {_labels_in_words(made)}.")
+    scans = f" and {_count(len(made.scans), 'whole scan')}" if made.scans else ""
+    say(f"{output}: {_count(len(made), 'example')}{scans}, {_labels_in_words(made)}.")
+    if made.scans:
+        say("A scan can identify a patient; --slices-only leaves it out.")
 
 
 @app.command()
@@ -115,6 +132,11 @@ def inspect(
     rows = [_row(number, example) for number, example in enumerate(_describe(support)["examples"])]
     columns = ("example", "slice", "pixels", "spacing (mm)", "labels", "in use")
     print_table(f"{file}: {_labels_in_words(support)}", columns, rows, right=columns[1:4])
+    for scan in support.scans:
+        size = " x ".join(str(n) for n in scan.image.geometry.size)
+        spacing = " x ".join(f"{mm:.4g}" for mm in scan.image.geometry.spacing)
+        labels = ", ".join(str(value) for value in scan.label_values)
+        say(f"Whole scan: {scan.source}, {size} voxels of {spacing} mm, labels {labels}.")
     if support.provenance:
         say(f"From: {support.provenance}")
 
@@ -186,6 +208,16 @@ def _describe(support: SupportSet) -> dict[str, Any]:
                 "complete": example.complete,
             }
             for example in support.examples
+        ],
+        "scans": [
+            {
+                "source": scan.source,
+                "size": list(scan.image.geometry.size),
+                "spacing_mm": list(scan.image.geometry.spacing),
+                "labels": list(scan.label_values),
+                "used": scan.used,
+            }
+            for scan in support.scans
         ],
     }
 

@@ -9,7 +9,7 @@ from .cutoff import present_cutoff
 from .images import segment_images
 from .propagation import Outlook, Propagation, SliceSuggestion, propagate, rank_slices, resolve_strategy
 from .settings import CHOICES, STRATEGIES, PropagationSettings
-from .support import MarkedSlices, SupportExample, SupportSet, find_marked_slices
+from .support import LabelledScan, MarkedSlices, SupportExample, SupportSet, find_marked_slices, is_complete
 
 __all__ = [
     "CHOICES",
@@ -17,6 +17,7 @@ __all__ = [
     "ClickResult",
     "ClickSession",
     "Correction",
+    "LabelledScan",
     "MarkedSlices",
     "Outlook",
     "Propagation",
@@ -27,6 +28,7 @@ __all__ = [
     "click_segment",
     "correct_neighbours",
     "find_marked_slices",
+    "is_complete",
     "present_cutoff",
     "propagate",
     "rank_slices",

@@ -166,7 +166,15 @@ def relabelled(support: SupportSet, names: Mapping[str, int], title: str) -> Sup
         for example in support.examples
         if example.used
     ]
-    return replace(support, examples=tuple(e for e in examples if e.complete or e.label_values), label_names={})
+    scans = [
+        replace(scan, labels=table[scan.labels]) for scan in support.scans if scan.used and table[scan.labels].any()
+    ]
+    return replace(
+        support,
+        examples=tuple(e for e in examples if e.complete or e.label_values),
+        label_names={},
+        scans=tuple(scans),
+    )
 
 
 def match_names(theirs: Sequence[str], names: Mapping[str, int]) -> dict[str, int]:

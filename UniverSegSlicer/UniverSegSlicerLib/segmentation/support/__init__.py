@@ -3,14 +3,17 @@
 from .choice import Draw, draw_support
 from .example import SupportExample
 from .marks import MarkedSlices, find_marked_slices, same_grid_labels
+from .scan import LabelledScan, is_complete
 from .set import SupportSet
 
 __all__ = [
     "Draw",
+    "LabelledScan",
     "MarkedSlices",
     "SupportExample",
     "SupportSet",
     "draw_support",
     "find_marked_slices",
+    "is_complete",
     "same_grid_labels",
 ]

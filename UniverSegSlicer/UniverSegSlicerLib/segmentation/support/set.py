@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...imaging import IntensityWindow, Volume, slice_spacing, take_slice
+from ...imaging import IntensityWindow, Volume, slice_spacing, slice_stack, take_slice
 from .example import SupportExample
 from .file import read_examples, write_examples
 from .marks import find_marked_slices, same_grid_labels
+from .scan import LabelledScan, is_complete, widest_apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class SupportSet:
         examples: In the order in which they were marked.
         label_names: Names of label values; values without a name are allowed.
         provenance: Where the set comes from, in words.
+        scans: Scans with their whole label maps, which serve as atlases; without them a set holds slices alone.
 
     Example:
         >>> support = SupportSet.from_volume(volume, marks)  # doctest: +SKIP
@@ -32,9 +34,11 @@ class SupportSet:
     examples: tuple[SupportExample, ...] = ()
     label_names: Mapping[int, str] = field(default_factory=dict)
     provenance: str = ""
+    scans: tuple[LabelledScan, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "examples", tuple(self.examples))
+        object.__setattr__(self, "scans", tuple(self.scans))
         object.__setattr__(self, "label_names", {int(v): str(n) for v, n in self.label_names.items()})
 
     def __len__(self) -> int:
@@ -42,8 +46,9 @@ class SupportSet:
 
     @property
     def label_values(self) -> tuple[int, ...]:
-        """All labels that the examples in use hold, rising."""
-        return tuple(sorted({v for e in self.examples if e.used for v in e.label_values}))
+        """All labels that the examples and scans in use hold, rising."""
+        held = [e.label_values for e in self.examples if e.used] + [s.label_values for s in self.scans if s.used]
+        return tuple(sorted({value for values in held for value in values}))
 
     def supporting(self, label: int) -> tuple[SupportExample, ...]:
         """The examples in use that say something about a label."""
@@ -101,6 +106,46 @@ class SupportSet:
         return cls(tuple(examples), label_names or {}, source)
 
     @classmethod
+    def from_scan(
+        cls,
+        volume: Volume,
+        labels: np.ndarray,
+        axis: str = "auto",
+        *,
+        window: IntensityWindow | None = None,
+        label_names: Mapping[int, str] | None = None,
+        source: str = "",
+        keep_scan: bool = True,
+    ) -> SupportSet:
+        """Take a scan whose label map is complete: all its labelled slices, and the scan itself as an atlas.
+
+        Args:
+            volume: The image.
+            labels: (K, J, I) complete label map on the volume's grid.
+            axis: "i", "j", "k", or "auto" for the axis along which slices lie farthest apart and, where they lie
+                equally far, along which the structures fill the fewest.
+            window: Intensity window; that of the whole volume by default.
+            label_names: Names of the label values.
+            source: The volume's name.
+            keep_scan: Whether the scan around the labels goes in; False takes slices alone.
+
+        Raises:
+            GeometryError: The labels have another shape than the volume.
+            InputError: The label map is not complete; see :func:`.scan.is_complete`.
+        """
+        known = same_grid_labels(labels, volume)
+        if not is_complete(known):
+            raise InputError("the label map looks like marked slices, a complete one is needed.")
+        axis = widest_apart(known, volume.geometry.spacing) if axis == "auto" else axis
+        filled = np.flatnonzero(slice_stack(known, axis).any(axis=(1, 2)))
+        window = window or IntensityWindow.of(volume.array)
+        made = cls.from_volume(
+            volume, known, axis, filled.tolist(), window=window, label_names=label_names, source=source
+        )
+        scans = (LabelledScan.of(volume, known, window=window, source=source),) if keep_scan else ()
+        return replace(made, scans=scans)
+
+    @classmethod
     def from_pairs(
         cls,
         images: Sequence[np.ndarray],
@@ -138,7 +183,8 @@ class SupportSet:
     def merged(self, other: SupportSet) -> SupportSet:
         """This set and then the other one; where both name a label, this one's name stays."""
         words = " + ".join(dict.fromkeys(p for p in (self.provenance, other.provenance) if p))
-        return SupportSet(self.examples + other.examples, {**other.label_names, **self.label_names}, words)
+        names = {**other.label_names, **self.label_names}
+        return SupportSet(self.examples + other.examples, names, words, self.scans + other.scans)
 
     def using(self, positions: Iterable[int]) -> SupportSet:
         """The same set with exactly the examples at these positions in use."""
@@ -149,7 +195,7 @@ class SupportSet:
 
     def save(self, path: str | Path) -> None:
         """Write one file that :meth:`load` reads back without loss; it appears whole or not at all (OutputError)."""
-        write_examples(path, self.examples, self.label_names, self.provenance)
+        write_examples(path, self.examples, self.label_names, self.provenance, self.scans)
 
     @classmethod
     def load(cls, path: str | Path) -> SupportSet:
