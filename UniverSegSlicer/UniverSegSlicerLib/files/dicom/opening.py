@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -40,6 +40,7 @@ _GREY = ("", "MONOCHROME1", "MONOCHROME2")
 _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 
 
+@cache
 def library() -> Any:
     """pydicom, imported when the first DICOM file is read.
 
