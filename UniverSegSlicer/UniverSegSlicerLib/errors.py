@@ -8,7 +8,15 @@ class UniverSegError(Exception):
 
 
 class InputError(UniverSegError, ValueError):
-    """Something that the user gave (image, label map, option) cannot be used as it is."""
+    """Something that the user gave (image, label map, option) cannot be used as it is.
+
+    Attributes:
+        argument: Name of the argument that is at fault, for whoever knows it under another name; "" for no single one.
+    """
+
+    def __init__(self, message: str = "", *, argument: str = "") -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class GeometryError(InputError):

@@ -20,6 +20,7 @@ app = typer.Typer(
     epilog="Example: universeg-slicer propagate brain.nii.gz marks.nii.gz -o segmentation.nii.gz",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # Errors are one sentence, written by cli/running.py.
     pretty_exceptions_enable=False,
 )

@@ -17,7 +17,7 @@ from ..writing import all_or_none
 from .common.console import print_json, say
 from .common.inputs import read_marks, size_in_words
 from .common.network import NetworkChoice, choosing_network
-from .common.options import ComponentOption, JsonOption, SeriesOption, SupportFileOption
+from .common.options import ComponentOption, JsonOption, SeriesOption, SupportFileOption, naming_options
 from .common.outputs import check_output
 from .common.values import parse_point, parse_slice
 
@@ -63,15 +63,22 @@ def click_slice(
 
     inputs = (volume, support)
     check_output(output, WRITABLE_LABELS, inputs=inputs)
-    check_output(probability, WRITABLE, inputs=(*inputs, labels, output))
+    check_output(probability, WRITABLE, inputs=(*inputs, labels), outputs=(output,))
     axis, index = parse_slice(place, "--slice")
     inside = [parse_point(point, axis, index, "--include") for point in include or []]
     outside = [parse_point(point, axis, index, "--exclude") for point in exclude or []]
 
+    both = sorted(set(inside) & set(outside))
+    if both:
+        raise InputError(
+            f"--include and --exclude both name the voxel {both[0][1]},{both[0][0]}; it is one of the two."
+        )
+
     image = read_volume(volume, series=series, component=component)
     check_grid(output, image.geometry)
     run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype), axis=axis)
-    pixels = take_slice(image.array, axis, index)
+    with naming_options(index=f"--slice {place}"):
+        pixels = take_slice(image.array, axis, index)
     for points, option in ((inside, "--include"), (outside, "--exclude")):
         for row, col in points:
             if row >= pixels.shape[0] or col >= pixels.shape[1]:

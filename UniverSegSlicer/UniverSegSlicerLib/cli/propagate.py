@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,28 +13,42 @@ import typer
 from .. import __version__
 from ..diagnostics import model_fact, run_log, volume_facts
 from ..errors import InputError
-from ..files import WRITABLE, WRITABLE_LABELS, check_grid, read_volume, write_label_map, write_volume
-from ..files.label_maps import named_segments
+from ..files import (
+    WRITABLE,
+    WRITABLE_LABELS,
+    LabelMap,
+    Segment,
+    check_grid,
+    onto_grid,
+    read_layers,
+    read_volume,
+    write_layers,
+    write_volume,
+)
+from ..files.label_maps import named_segments, one_map
 from ..imaging import Volume, array_axis
+from ..progress import sub_progress
 from ..writing import all_or_none
-from .common.console import print_json, progress_bar, say
-from .common.inputs import read_marks
+from .common.console import notice, print_json, progress_bar, say
+from .common.inputs import place_marks
 from .common.network import NetworkChoice, choosing_network
 from .common.options import (
     Axis,
+    AxisOption,
     ComponentOption,
     EnsembleOption,
     JsonOption,
     SeedOption,
     SeriesOption,
     SupportFileOption,
+    naming_options,
 )
 from .common.outputs import check_output
 from .common.pictures import draw_result
 from .common.values import parse_names, parse_numbers, parse_range
 
 if TYPE_CHECKING:
-    from ..segmentation import Propagation
+    from ..segmentation import Propagation, PropagationSettings
 
 _MM3_PER_ML = 1000.0
 
@@ -77,12 +92,12 @@ def propagate(
     ],
     series: SeriesOption = None,
     component: ComponentOption = None,
-    axis: Annotated[
-        Axis, typer.Option(help="Axis along which slices are marked; auto reads it from LABELS.")
-    ] = Axis.auto,
+    axis: AxisOption = Axis.auto,
     strategy: Annotated[
         Strategy,
-        typer.Option(help="How the segmentation spreads from the marks; auto takes the best one."),
+        typer.Option(
+            case_sensitive=False, help="How the segmentation spreads from the marks; auto takes the best one."
+        ),
     ] = Strategy.auto,
     support: SupportFileOption = None,
     wanted: Annotated[
@@ -106,7 +121,9 @@ def propagate(
     flips: Annotated[
         bool, typer.Option("--flips", help="Also average over mirrored copies; takes twice as long.")
     ] = False,
-    choice: Annotated[Choice, typer.Option(help="Which examples support a slice.")] = Choice.nearest,
+    choice: Annotated[
+        Choice, typer.Option(case_sensitive=False, help="Which examples support a slice.")
+    ] = Choice.nearest,
     support_size: Annotated[int, typer.Option(min=1, help="At most so many examples support a slice.")] = 16,
     seed: SeedOption = 0,
     passes: Annotated[
@@ -155,7 +172,7 @@ def propagate(
 
     inputs = (volume, labels, support)
     check_output(output, WRITABLE_LABELS, inputs=inputs)
-    check_output(confidence, WRITABLE, inputs=(*inputs, output))
+    check_output(confidence, WRITABLE, inputs=inputs, outputs=(output,))
     check_output(preview, (".png",), inputs=inputs)
     if labels is None and support is None:
         raise InputError("nothing says what to segment: give LABELS (a label map with marked slices), or --support.")
@@ -163,72 +180,85 @@ def propagate(
     label_values, marked_slices = parse_numbers(wanted, "--labels"), parse_numbers(marked, "--marked")
     only = parse_range(slice_range, "--range")
 
+    if marked is not None and labels is None:
+        raise InputError("--marked names slices of LABELS, which is not given.")
+
     image = read_volume(volume, series=series, component=component)
     for path in (output, confidence):
         if path is not None:
             check_grid(path, image.geometry)
-    given = None if labels is None else read_marks(labels, volume, image)
-    marks = None if given is None else given.array
+    layers = [] if labels is None else _read_marks(labels, volume, image, output)
     examples = None if support is None else SupportSet.load(support)
     asked: dict[str, Any] = {"passes": passes, "detail": detail, "smooth": smooth}
     asked |= {"margin_mm": margin_mm, "ending": ending}
     run_log.note(**volume_facts(image.array.shape, image.geometry.spacing, image.array.dtype))
-    settings = PropagationSettings(
-        strategy=strategy.value,
-        choice=choice.value,
-        support_size=support_size,
-        ensemble=ensemble,
-        flips=flips,
-        seed=seed,
-        axes=axes,
-        slice_range=None if only is None else (only[0], only[1] + 1),
-        **{name: value for name, value in asked.items() if value is not None},
-    )
-    model = network.open()
-    with progress_bar("Segmenting") as report:
-        result = spread(
-            image,
-            marks,
-            model=model,
-            axis=axis.value,
-            label_values=label_values,
-            support=examples,
-            marked_indices=marked_slices,
-            settings=settings,
-            confidence=confidence is not None,
-            progress=report,
+    typed = {
+        "slice_range": f"--range {slice_range}",
+        "marked_indices": f"--marked {marked}",
+        "axis": "--axis, --marked",
+    }
+    with naming_options(axes="--axes", **{name: f"--{name.replace('_', '-')}" for name in asked}):
+        settings = PropagationSettings(
+            strategy=strategy.value,
+            choice=choice.value,
+            support_size=support_size,
+            ensemble=ensemble,
+            flips=flips,
+            seed=seed,
+            axes=axes,
+            slice_range=None if only is None else (only[0], only[1] + 1),
+            **{name: value for name, value in asked.items() if value is not None},
         )
+    model = network.open()
+    results = []
+    with progress_bar("Segmenting") as report, naming_options(**typed):
+        for number, layer in enumerate(layers or [None]):
+            results.append(
+                spread(
+                    image,
+                    None if layer is None else layer.array,
+                    model=model,
+                    axis=axis.value,
+                    label_values=_of_layer(label_values, layer, len(layers)),
+                    support=examples,
+                    marked_indices=marked_slices,
+                    settings=settings,
+                    confidence=confidence is not None,
+                    progress=sub_progress(report, number / max(1, len(layers)), (number + 1) / max(1, len(layers))),
+                )
+            )
+    result = results[0]
     run_log.note(
-        labels=len(count_labels(result.labels)),
+        labels=sum(len(count_labels(each.labels)) for each in results),
         marked=len(result.marked),
         support=0 if examples is None else len(examples),
         axis=result.axis,
         strategy=result.strategy,
         model=model_fact(network.model, read_catalogue()),
         device=result.device,
-        segmenting_s=round(result.seconds, 3),
+        segmenting_s=round(sum(each.seconds for each in results), 3),
     )
-    if examples is not None:
-        label_names = {**examples.label_names, **label_names}
-    known = () if given is None else given.segments
-    label_names = {segment.value: segment.name for segment in known} | label_names
-    values = set(label_values or count_labels(result.labels)) | set(
-        label_values or (segment.value for segment in known)
-    )
-    segments = named_segments(values, label_names, [segment for segment in known if segment.value in values])
-    with all_or_none(output, confidence, preview, endings=WRITABLE) as (out, certain, picture):
+    known = {value: name for layer in layers for value, name in layer.names.items()}
+    label_names = {**known, **(examples.label_names if examples is not None else {}), **label_names}
+    for note in _notes(results, layers, settings):
+        notice(note)
+    made = [
+        LabelMap(each.labels, image.geometry, _segments(each.labels, told, label_names, label_values))
+        for each, told in zip(results, [layer.segments for layer in layers] or [()], strict=True)
+    ]
+    with all_or_none(output, confidence, preview, endings=WRITABLE_LABELS) as (out, certain, picture):
         if out is not None:
-            write_label_map(out, result.labels, image.geometry, segments=segments)
+            write_layers(out, made)
         if certain is not None and result.confidence is not None:
-            write_volume(certain, result.confidence, image.geometry)
+            write_volume(certain, np.min([each.confidence for each in results], axis=0), image.geometry)
         if picture is not None:
             title = f"{volume.name}: {result.model}, {result.strategy}"
-            draw_result(picture, image, marks, result, names=label_names, title=title)
+            draw_result(picture, image, layers[0].array if layers else None, result, names=label_names, title=title)
     summary = {
         "output": str(output),
         "confidence": None if confidence is None else str(confidence),
         "preview": None if preview is None else str(preview),
-        **_summary(image, result),
+        **_summary(image, results),
         "support": 0 if examples is None else len(examples),
         "ensemble": ensemble,
         "seed": seed,
@@ -248,19 +278,69 @@ def count_labels(labels: np.ndarray) -> dict[int, int]:
     return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value}
 
 
-def _summary(image: Volume, result: Propagation) -> dict[str, Any]:
+def _read_marks(labels: Path, volume: Path, image: Volume, output: Path) -> list[LabelMap]:
+    """The marks as one label map, or as layers where they overlap and the output can hold that."""
+    layers = read_layers(labels, onto=image.geometry)
+    whole = one_map(layers)
+    if whole is None and not output.name.lower().endswith((".seg.nrrd", ".dcm")):
+        names = ", ".join(segment.name for layer in layers for segment in layer.segments)
+        raise InputError(
+            f"{labels} has segments that overlap, in {len(layers)} layers ({names}), which {output} cannot hold: write "
+            "OUT.seg.nrrd, or export the segments as a label map."
+        )
+    placed = place_marks(whole or layers[0], labels, volume, image)
+    if whole is not None:
+        return [placed]
+    return [placed, *(onto_grid(layer, image.geometry)[0] for layer in layers[1:])]
+
+
+def _of_layer(wanted: list[int] | None, layer: LabelMap | None, layers: int) -> list[int] | None:
+    """The wanted labels that a layer has, where there are several."""
+    if wanted is None or layer is None or layers < 2:
+        return wanted
+    return [value for value in wanted if value in np.unique(layer.array)]
+
+
+def _notes(results: list[Propagation], layers: list[LabelMap], settings: PropagationSettings) -> Iterator[str]:
+    """What a person should know of a run that went well."""
+    from ..segmentation import MarkedSlices, are_thin
+
+    result = results[0]
+    slices = range(result.labels.shape[array_axis(result.axis)])
+    within = "of the range " if settings.slice_range else ""
+    if set(slices[slice(*settings.slice_range)] if settings.slice_range else slices) <= set(result.marked):
+        yield f"every slice {within}is marked, so nothing was left to segment."
+    for layer, each in zip(layers, results, strict=False):
+        if each.marked and are_thin(layer.array, MarkedSlices(each.axis, each.marked)):
+            yield (
+                "the marks are thin lines, at most two pixels wide; where they are scribbles or outlines, mark whole "
+                "shapes instead."
+            )
+
+
+def _segments(
+    labels: np.ndarray, told: tuple[Segment, ...], names: dict[int, str], wanted: list[int] | None
+) -> tuple[Segment, ...]:
+    """What the output says of its labels: of the wanted ones, or of all that were found or that the marks tell of."""
+    values = set(wanted or count_labels(labels)) | set(wanted or (segment.value for segment in told))
+    return named_segments(values, names, [segment for segment in told if segment.value in values])
+
+
+def _summary(image: Volume, results: list[Propagation]) -> dict[str, Any]:
+    result = results[0]
     voxel_ml = float(np.prod(image.geometry.spacing)) / _MM3_PER_ML
     return {
         "labels": {
             str(value): {"voxels": int(n), "ml": round(float(n) * voxel_ml, 3)}
-            for value, n in count_labels(result.labels).items()
+            for each in results
+            for value, n in count_labels(each.labels).items()
         },
         "axis": result.axis,
         "slices": int(result.labels.shape[array_axis(result.axis)]),
         "marked": list(result.marked),
         "strategy": result.strategy,
         "mark_next": [{"slice": s.index, "score": round(float(s.score), 4)} for s in result.next_slices],
-        "seconds": round(result.seconds, 3),
+        "seconds": round(sum(each.seconds for each in results), 3),
         "model": result.model,
         "device": result.device,
     }

@@ -33,6 +33,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         0 on success; 2 when something that the user gave cannot be used, or an output cannot be written; 130 after
         Ctrl-C, 143 after a request to terminate; 1 when the program itself is at fault.
     """
+    _show_what_can_be_shown()
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         with _terminating_cleanly(), run_log.run(_name(given)):
@@ -45,6 +46,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return code
     finally:
         _keep_runs()
+
+
+def _show_what_can_be_shown() -> None:
+    """Let letters that the console cannot show be replaced, where they would end the run."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError, OSError):  # something else in their place, or closed
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def _name(arguments: list[str]) -> str:

@@ -19,7 +19,7 @@ from .common.folders import list_pictures
 from .common.inputs import read_pairs
 from .common.network import NetworkChoice, choosing_network
 from .common.options import EnsembleOption, JsonOption, SeedOption
-from .common.outputs import check_new_folder, filling_folder
+from .common.outputs import check_filled, check_new_folder, filling_folder
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -70,6 +70,9 @@ def segment(
     check_new_folder(output)
     examples = _binary(_read_support(support_images, support_labels, support), label)
     queries = list_pictures(images)
+    endings = (".png", ".npy") if logits else (".png",)
+    read = (images, support_images, support_labels, support, *queries.values())
+    check_filled(output, [f"{stem}{ending}" for stem in queries for ending in endings], read)
     started = time.perf_counter()
     model = network.open()
     with progress_bar("Segmenting") as report, filling_folder(output) as beside:

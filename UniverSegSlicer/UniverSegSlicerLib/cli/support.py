@@ -14,7 +14,7 @@ from ..files import read_volume
 from ..files.pictures import write_array, write_picture
 from .common.console import print_json, print_table, say
 from .common.inputs import read_marks, read_pairs
-from .common.options import Axis, ComponentOption, JsonOption, SeriesOption
+from .common.options import Axis, AxisOption, ComponentOption, JsonOption, SeriesOption, naming_options
 from .common.outputs import check_new_folder, check_output, filling_folder, write_json
 from .common.values import parse_names, parse_numbers
 
@@ -51,7 +51,7 @@ def create(
     image_labels: Annotated[
         Path | None, typer.Option("--image-labels", metavar="DIR", help="Their label maps, paired by stem.")
     ] = None,
-    axis: Annotated[Axis, typer.Option(help="Axis of the example slices; auto reads it from the labels.")] = Axis.auto,
+    axis: AxisOption = Axis.auto,
     slices: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +86,10 @@ def create(
         raise InputError("--images and --image-labels belong together; give both.")
     if (volume is None) == (images is None):
         raise InputError("either VOLUME and LABELS or --images and --image-labels are needed.")
+    if images is not None and (labels, slices, series, component, axis) != (None, None, None, None, Axis.auto):
+        raise InputError(
+            "LABELS, --axis, --slices, --series and --component belong to VOLUME, and say nothing of --images."
+        )
     if images is not None and image_labels is not None:
         made = read_pairs(images, image_labels, label_names)
     else:
@@ -95,13 +99,16 @@ def create(
         marks = read_marks(labels, volume, image)
         indices = parse_numbers(slices, "--slices")
         given: dict[str, Any] = {"label_names": marks.names | label_names, "source": volume.name}
-        if indices is None and is_complete(marks.array):
-            made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, **given)
-            if axis is Axis.auto:
-                say(f"The label map is complete; its slices are taken along {made.examples[0].axis}.")
-        else:
-            made = SupportSet.from_volume(image, marks.array, axis.value, indices, **given)
+        with naming_options(axis="--axis, --slices", index=f"--slices {slices}"):
+            if indices is None and is_complete(marks.array):
+                made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, **given)
+                if axis is Axis.auto:
+                    say(f"The label map is complete; its slices are taken along {made.examples[0].axis}.")
+            else:
+                made = SupportSet.from_volume(image, marks.array, axis.value, indices, **given)
     made = _merged(merge or [], made)
+    if not made.label_values:
+        raise InputError("none of the examples has a label, so the set would be of no use; choose marked slices.")
     made.save(output)
     scans = f" and {_count(len(made.scans), 'whole scan')}" if made.scans else ""
     say(f"{output}: {_count(len(made), 'example')}{scans}, {_labels_in_words(made)}.")
@@ -147,7 +154,8 @@ def export(
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to fill.")],
     image_format: Annotated[
-        ImageFormat, typer.Option("--format", help="npy is lossless; png has 16 bits and opens everywhere.")
+        ImageFormat,
+        typer.Option("--format", case_sensitive=False, help="npy is lossless; png has 16 bits and opens everywhere."),
     ] = ImageFormat.npy,
 ) -> None:
     """Unpack a support set into DIR/images, DIR/labels (PNG) and DIR/support.json.

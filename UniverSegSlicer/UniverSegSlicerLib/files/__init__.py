@@ -4,6 +4,7 @@ Arrays of volumes are (K, J, I); points and directions in space are LPS, lengths
 in here chooses, checks, and says in one sentence what cannot be used and what to do.
 """
 
+from .alignment import onto_grid
 from .label_maps import LabelMap, Segment
 from .reading import read_label_map, read_layers, read_volume
 from .writing import WRITABLE, WRITABLE_LABELS, check_grid, write_label_map, write_layers, write_volume
@@ -14,6 +15,7 @@ __all__ = [
     "LabelMap",
     "Segment",
     "check_grid",
+    "onto_grid",
     "read_label_map",
     "read_layers",
     "read_volume",

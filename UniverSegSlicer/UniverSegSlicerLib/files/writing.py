@@ -52,19 +52,22 @@ def write_label_map(
 
 
 def write_layers(path: str | Path, layers: Sequence[LabelMap]) -> None:
-    """Write label maps that may overlap as the layers of a ``.seg.nrrd``, or as a DICOM SEG; whole or not at all.
+    """Write one label map, or several that may overlap as the layers of a ``.seg.nrrd`` or a DICOM SEG; whole or not.
 
     Raises:
-        InputError: Another ending (which would lose what overlaps), or layers on different grids.
+        InputError: Several layers and another ending, which would lose what overlaps; layers on different grids.
         OutputError: The file cannot be written.
     """
     path = Path(path)
     if is_dicom_name(path):
         write_dicom_segments(path, layers)
         return
-    if not is_segmentation_name(path):
+    if is_segmentation_name(path):
+        write_segmentation(path, layers)
+        return
+    if len(layers) > 1:
         raise InputError(f"{path}: segments that overlap can be written as .seg.nrrd or .dcm (DICOM SEG) only.")
-    write_segmentation(path, layers)
+    write_label_map(path, layers[0].array, layers[0].geometry)
 
 
 def write_volume(path: str | Path, array: np.ndarray, geometry: Geometry) -> None:

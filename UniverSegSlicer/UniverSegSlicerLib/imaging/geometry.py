@@ -151,7 +151,10 @@ def take_slice(array: np.ndarray, axis: str, index: int) -> np.ndarray:
     """
     stack = slice_stack(array, axis)
     if not 0 <= index < len(stack):
-        raise InputError(f"slice {axis}:{index} is outside the volume, which has {axis}:0 to {axis}:{len(stack) - 1}.")
+        raise InputError(
+            f"slice {axis}:{index} is outside the volume, which has {axis}:0 to {axis}:{len(stack) - 1}.",
+            argument="index",
+        )
     return stack[index]
 
 

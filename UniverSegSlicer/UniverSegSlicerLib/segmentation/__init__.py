@@ -9,7 +9,7 @@ from .cutoff import present_cutoff
 from .images import segment_images
 from .propagation import Outlook, Propagation, SliceSuggestion, propagate, rank_slices, resolve_strategy
 from .settings import CHOICES, STRATEGIES, PropagationSettings
-from .support import LabelledScan, MarkedSlices, SupportExample, SupportSet, find_marked_slices, is_complete
+from .support import LabelledScan, MarkedSlices, SupportExample, SupportSet, are_thin, find_marked_slices, is_complete
 
 __all__ = [
     "CHOICES",
@@ -25,6 +25,7 @@ __all__ = [
     "SliceSuggestion",
     "SupportExample",
     "SupportSet",
+    "are_thin",
     "click_segment",
     "correct_neighbours",
     "find_marked_slices",

@@ -108,4 +108,4 @@ class PropagationSettings:
 
 def _require(holds: bool, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise InputError(f"{name} is {value!r}, expected {expected}.")
+        raise InputError(f"{name} is {value!r}, expected {expected}.", argument=name)

@@ -46,10 +46,19 @@ def say(message: str) -> None:
     print(message)
 
 
+def notice(message: str) -> None:
+    """Print one line that a person should know of and that is no error, on stderr."""
+    print(f"Note: {message}", file=sys.stderr)
+
+
 def print_json(result: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    json.dump(result, sys.stdout, indent=2, allow_nan=False, ensure_ascii=False)
-    print()
+    """Print one JSON object on stdout; letters that it cannot show are written as JSON escapes."""
+    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(result, indent=2, allow_nan=False)
+    print(text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import GeometryError, InputError
-from ...files import read_label_map
-from ...files.label_maps import LabelMap
+from ...files import LabelMap, onto_grid, read_label_map
 from ...files.pictures import read_label_picture, read_picture
 from ...imaging import Volume
+from .console import notice
 from .folders import pair_by_stem
 
 if TYPE_CHECKING:
@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 
 
 def read_marks(labels: Path, volume: Path, image: Volume) -> LabelMap:
-    """The marks of a label-map file, which must lie on the volume's grid.
+    """The marks of a label-map file, brought onto the volume's grid where its voxels are those of the volume.
 
     Raises:
-        GeometryError: It does not; the message says which field differs.
+        GeometryError: They are not; the message says which field differs.
     """
-    marks = read_label_map(labels, onto=image.geometry)
-    difference = image.geometry.difference(marks.geometry)
-    if difference:
+    return place_marks(read_label_map(labels, onto=image.geometry), labels, volume, image)
+
+
+def place_marks(marks: LabelMap, labels: Path, volume: Path, image: Volume) -> LabelMap:
+    """Marks that were read from a file on the volume's grid, with a line where they had to be moved."""
+    try:
+        placed, done = onto_grid(marks, image.geometry)
+    except GeometryError as error:
         raise GeometryError(
-            f"{labels} is not on the grid of {volume}: {difference}; resample the label map onto the volume."
-        )
-    return marks
+            f"{labels} is not on the grid of {volume}: {error}; resample the label map onto the volume."
+        ) from error
+    if done is not None:
+        notice(f"{labels} {done}.")
+    return placed
 
 
 def read_pairs(images: Path, labels: Path, names: dict[int, str] | None = None) -> SupportSet:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,67 @@ from ...errors import InputError, OutputError
 from ...writing import replacing
 
 
-def check_output(path: Path | None, endings: tuple[str, ...] = (), *, inputs: tuple[Path | None, ...] = ()) -> None:
+def check_output(
+    path: Path | None,
+    endings: tuple[str, ...] = (),
+    *,
+    inputs: tuple[Path | None, ...] = (),
+    outputs: tuple[Path | None, ...] = (),
+) -> None:
     """Refuse an output path that could not be written when the work is done (None is always fine).
 
     Args:
         path: The file to write later.
         endings: Endings of which the name must have one; empty: any.
         inputs: Files that are read and must not be overwritten.
+        outputs: Other files that the same run writes.
 
     Raises:
-        InputError: Another ending, or an input file.
+        InputError: Another ending, an input file, or the name of another output.
         OutputError: No such folder, a folder in the file's place, or no permission.
     """
     if path is None:
         return
     if endings and not path.name.lower().endswith(endings):
         raise InputError(f"{path}: the ending must be one of {', '.join(endings)}.")
-    if any(other is not None and path.resolve() == other.resolve() for other in inputs):
+    if any(other is not None and _are_one(path, other) for other in inputs):
         raise InputError(f"{path} is an input of this run and would be overwritten; choose another name.")
+    if any(other is not None and _are_one(path, other) for other in outputs):
+        raise InputError(f"{path} is given for two outputs of this run; each needs a name of its own.")
     if path.is_dir():
         raise OutputError(f"{path} is a folder; a file name is needed.")
     _check_folder(path.resolve().parent, path)
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Whether two paths are one file, also through links, and on disks that do not tell upper case from lower."""
+    if path.resolve() == other.resolve():
+        return True
+    return path.exists() and other.exists() and path.samefile(other)
+
+
+def check_filled(folder: Path, names: Iterable[str], inputs: Iterable[Path | None]) -> None:
+    """Refuse to fill a folder where that would overwrite inputs, or where two outputs have one name.
+
+    Args:
+        folder: Is filled.
+        names: Of the files that are written into it.
+        inputs: Files and folders that are read.
+
+    Raises:
+        InputError: An input folder, an input file, or names that some disks do not tell apart.
+    """
+    read = [path for path in inputs if path is not None]
+    if any(path.is_dir() and _are_one(folder, path) for path in read):
+        raise InputError(f"{folder} holds inputs of this run, which could be overwritten; choose another folder.")
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:
+            raise InputError(f"{twin} and {name} would be written to one file on many disks; rename one of the images.")
+        place = folder / name
+        if place.exists() and any(_are_one(place, path) for path in read):
+            raise InputError(f"{place} is an input of this run and would be overwritten; choose another output folder.")
 
 
 def _check_folder(folder: Path, path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 COLOURS = ("#E69F00", "#56B4E9", "#D55E00", "#009E73", "#F0E442", "#CC79A7", "#0072B2")
 _BACKGROUND, _INK, _QUIET = "#14181f", "#e8ecf2", "#8b95a5"
 _DOTS_PER_INCH = 110
+# Inches that an entry of the legend takes beside its name, a letter of it, and a line.
+_SWATCH, _LETTER, _LINE = 0.75, 0.085, 0.2
+_GOLDEN = 0.61803398875
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,22 @@ class View:
         return turned[:: -1 if self.flip_rows else 1, :: -1 if self.flip_cols else 1]
 
 
+def colour_of(number: int) -> str:
+    """A colour for each label in turn: the ones above, then hues as far apart as can be, in three shades."""
+    if number < len(COLOURS):
+        return COLOURS[number]
+    further = number - len(COLOURS)
+    shade = ((0.9, 0.95), (0.55, 1.0), (0.95, 0.6))[further % 3]
+    red, green, blue = colorsys.hsv_to_rgb(further * _GOLDEN % 1.0, *shade)
+    return f"#{round(255 * red):02X}{round(255 * green):02X}{round(255 * blue):02X}"
+
+
+def shorten(name: str, inches: float) -> str:
+    """A name that fits into one line of a picture, its middle left out where it is longer."""
+    most = max(8, int((inches - _SWATCH) / _LETTER))
+    return name if len(name) <= most else f"{name[: most // 2]}...{name[-(most // 2 - 3) :]}"
+
+
 def draw_slices(
     path: str | Path,
     volume: Volume,
@@ -105,7 +126,7 @@ def draw_slices(
     row_mm, col_mm = slice_spacing(volume.geometry, axis)
     aspect = col_mm / row_mm if view.transpose else row_mm / col_mm
     values = sorted({int(v) for row in rows for v in np.unique(row.labels)} - {0})
-    colours = {value: COLOURS[number % len(COLOURS)] for number, value in enumerate(values)}
+    colours = {value: colour_of(number) for number, value in enumerate(values)}
     first = view.turn(take_slice(volume.array, axis, shown[0])[box])
     height_of_width = first.shape[0] * aspect / first.shape[1]
     cell = 1.75
@@ -124,7 +145,7 @@ def draw_slices(
         axes.set_title(
             f"{axis}:{index}" + (" marked" if is_marked else ""), color=COLOURS[0] if is_marked else _QUIET, fontsize=9
         )
-    _finish(figure, path, title, {names.get(v, f"label {v}"): c for v, c in colours.items()})
+    _finish(figure, path, title, [(names.get(v, f"label {v}"), c) for v, c in colours.items()])
 
 
 def draw_examples(
@@ -144,7 +165,7 @@ def draw_examples(
         OutputError: The file cannot be written.
     """
     values = sorted({int(v) for pixels in labels for v in np.unique(pixels)} - {0})
-    colours = {value: COLOURS[number % len(COLOURS)] for number, value in enumerate(values)}
+    colours = {value: colour_of(number) for number, value in enumerate(values)}
     columns = min(columns, len(images))
     lines = -(-len(images) // columns)
     figure = _figure((2.1 * columns + 0.3, 2.3 * lines + 0.95))
@@ -155,7 +176,7 @@ def draw_examples(
         _show(axes, image, row_mm / col_mm)
         _overlay(axes, label, colours)
         axes.set_title(text, color=_QUIET, fontsize=8)
-    _finish(figure, path, title, {names.get(v, f"label {v}"): c for v, c in colours.items()})
+    _finish(figure, path, title, [(names.get(v, f"label {v}"), c) for v, c in colours.items()])
 
 
 def draw_result(
@@ -249,18 +270,24 @@ def _contoured(labels: np.ndarray, colours: Mapping[int, str]) -> Iterator[tuple
             yield value, colour
 
 
-def _finish(figure: Figure, path: str | Path, title: str, legend: Mapping[str, str]) -> None:
+def _finish(figure: Figure, path: str | Path, title: str, legend: Sequence[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
     figure.suptitle(title, color=_INK, fontsize=11, x=0.01, ha="left")
     if legend:
+        names = [shorten(name, figure.get_figwidth()) for name, _ in legend]
+        columns = max(1, int(figure.get_figwidth() / (_SWATCH + _LETTER * max(map(len, names)))))
+        # What the rows of the legend need is added to the picture, and not taken from the slices.
+        figure.set_figheight(figure.get_figheight() + _LINE * (-(-len(names) // columns) - 1))
         figure.legend(
-            handles=[Patch(facecolor=colour, label=name) for name, colour in legend.items()],
+            handles=[Patch(facecolor=colour, label=name) for name, (_, colour) in zip(names, legend, strict=True)],
             loc="outside lower center",
-            ncols=len(legend),
+            ncols=min(columns, len(names)),
             frameon=False,
             labelcolor=_INK,
             fontsize=9,
         )
-    with replacing(path, ".png") as beside:
+    with replacing(path, ".png") as beside, warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes; the user can do nothing about it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(beside, format="png", facecolor=_BACKGROUND, metadata={"Software": None})

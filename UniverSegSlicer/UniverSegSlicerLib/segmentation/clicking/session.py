@@ -136,8 +136,11 @@ class ClickSession:
             raise InputError(f"the slice has the shape {image.shape}, the session was made for {self.shape}.")
         prior = self._checked_prior(prior)
         clicks = [self._checked(point) for point in (*include, *exclude)]
-        if not clicks and not self._examples and prior is None:
-            raise InputError("there is nothing to go by: click on the structure at least once.")
+        if not include and not self._examples and prior is None:
+            raise InputError(
+                "there is nothing to go by: click on the structure at least once (clicks outside of it correct a mask "
+                "or what examples say)."
+            )
         meter = Meter(None, cancel, 2)
 
         def look(frame: SliceFrame, guess: np.ndarray | None) -> np.ndarray:

@@ -220,13 +220,17 @@ def _marked(
         requested = marks if values == values_in(marks) else _only(marks, values)
     if indices is not None:
         if requested is None:
-            raise InputError("marked_indices are given without marks.")
+            raise InputError("marked slices are named, and there are no marks on them.", argument="marked_indices")
         if axis == "auto":
             axis = find_marked_slices(requested, axis).axis
         chosen = tuple(sorted({int(n) for n in indices}))
         count = shape[array_axis(axis)]
         if not chosen or chosen[0] < 0 or chosen[-1] >= count:
-            raise InputError(f"marked_indices {list(chosen)} are not slices {axis}:0 to {axis}:{count - 1}.")
+            named = ", ".join(str(n) for n in chosen) or "none"
+            raise InputError(
+                f"{named} are not all slices of the volume, which has {axis}:0 to {axis}:{count - 1}.",
+                argument="marked_indices",
+            )
         return axis, chosen
     if requested is not None and requested.any():
         found = find_marked_slices(requested, axis)
@@ -247,7 +251,11 @@ def _in_range(indices: np.ndarray, settings: PropagationSettings) -> np.ndarray:
 
 def _wanted(count: int, marked: Sequence[int], settings: PropagationSettings) -> np.ndarray:
     if settings.slice_range is not None and settings.slice_range[1] > count:
-        raise InputError(f"slice_range {settings.slice_range} goes beyond the {count} slices of the volume.")
+        first, stop = settings.slice_range
+        raise InputError(
+            f"slices {first} to {stop - 1} are not all in the volume, whose slices are 0 to {count - 1}.",
+            argument="slice_range",
+        )
     return np.setdiff1d(_in_range(np.arange(count), settings), np.array(marked, int))
 
 

@@ -2,7 +2,7 @@
 
 from .choice import Draw, draw_support
 from .example import SupportExample
-from .marks import MarkedSlices, find_marked_slices, same_grid_labels
+from .marks import MarkedSlices, are_thin, find_marked_slices, same_grid_labels
 from .scan import LabelledScan, is_complete
 from .set import SupportSet
 
@@ -12,6 +12,7 @@ __all__ = [
     "MarkedSlices",
     "SupportExample",
     "SupportSet",
+    "are_thin",
     "draw_support",
     "find_marked_slices",
     "is_complete",

@@ -14,6 +14,8 @@ _FEW_PLANES = 8
 # Up to this many neighbouring slices may be marked and still be told from a filled block by the axis with the
 # shortest run; above it, the run must be shorter than half of what the structure measures in the slice.
 _SHORT_RUN = 4
+# Thin marks of at least this extent in pixels are lines; shorter ones may be a small structure.
+_LINE = 8
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,16 @@ def find_marked_slices(labels: np.ndarray, axis: str = "auto") -> MarkedSlices:
     """Find the slices that hold labels.
 
     With "auto" the axis is the one along which the marks are thin: a marked slice has neighbours without marks, while
-    in its own plane the structure goes on from pixel to pixel.
+    in its own plane the structure goes on from pixel to pixel. With an axis, only slices across it are taken, where
+    others are marked as well.
 
     Args:
         labels: (K, J, I), 0 where nothing is marked.
         axis: "i", "j", "k" or "auto".
 
     Raises:
-        InputError: Nothing is marked; the axis cannot be told (a single voxel, a line, a filled block); the marks lie
-            in slices of several orientations.
+        InputError: Nothing is marked; the axis cannot be told (a single voxel, a line, a filled block; slices of
+            several orientations), or is another one than the given.
     """
     filled = np.asarray(labels) != 0
     if filled.ndim != 3:
@@ -52,10 +55,43 @@ def find_marked_slices(labels: np.ndarray, axis: str = "auto") -> MarkedSlices:
     if axis == "auto":
         axis = _thin_axis(filled, indices)
     elif axis not in AXES:
-        raise InputError(f"axis {axis!r} is not one of auto, i, j, k.")
+        raise InputError(f"axis {axis!r} is not one of auto, i, j, k.", argument="axis")
     else:
-        _refuse_several_orientations(filled, indices)
+        planes = _planes(filled, indices)
+        if len({a for a, _ in planes}) > 1:
+            chosen = sorted(n for a, n in planes if a == axis)
+            if not chosen:
+                raise _other_axis(axis, planes)
+            crossed = np.setdiff1d(indices[axis], chosen)
+            if any(_is_wide(slice_stack(filled, axis)[n]) for n in crossed):
+                _refuse_several_orientations(filled, indices)
+            return MarkedSlices(axis, tuple(chosen))
+        _refuse_other_axis(filled, indices, axis)
     return MarkedSlices(axis, tuple(int(n) for n in indices[axis]))
+
+
+def are_thin(labels: np.ndarray, marked: MarkedSlices) -> bool:
+    """Whether marks are lines (scribbles, outlines) rather than filled shapes: nowhere wider than two pixels, but long.
+
+    Args:
+        labels: (K, J, I), 0 where nothing is marked.
+        marked: Its marked slices.
+    """
+    stack = slice_stack(np.asarray(labels) != 0, marked.axis)
+    long = False
+    for index in marked.indices:
+        mask = stack[index]
+        if _is_wide(mask):
+            return False
+        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        long = long or max(np.ptp(rows) if rows.size else 0, np.ptp(cols) if cols.size else 0) >= _LINE
+    return long
+
+
+def _is_wide(mask: np.ndarray) -> bool:
+    """Whether somewhere three by three pixels (rows, cols) are marked."""
+    down = mask[:-2] & mask[1:-1] & mask[2:]
+    return bool((down[:, :-2] & down[:, 1:-1] & down[:, 2:]).any())
 
 
 def _thin_axis(filled: np.ndarray, indices: dict[str, np.ndarray]) -> str:
@@ -70,7 +106,8 @@ def _thin_axis(filled: np.ndarray, indices: dict[str, np.ndarray]) -> str:
             _refuse_several_orientations(filled, indices)
             _refuse_block(indices)
         raise InputError(
-            f"the marks fit slices along {' and '.join(candidates)} equally well; say which axis is meant."
+            f"the marks fit slices along {' and '.join(candidates)} equally well; say which axis is meant.",
+            argument="axis",
         )
     if shortest >= _SHORT_RUN and shortest >= middle / 2:
         _refuse_several_orientations(filled, indices)
@@ -89,27 +126,56 @@ def _refuse_block(indices: dict[str, np.ndarray]) -> None:
     extent = " x ".join(str(len(indices[a])) for a in AXES)
     raise InputError(
         f"the marks fill a block of {extent} voxels (i x j x k) rather than single slices, so there is no telling "
-        "which slices are marked; say which axis is meant, or leave labels on the marked slices only."
+        "which slices are marked; say which axis is meant, or leave labels on the marked slices only.",
+        argument="axis",
+    )
+
+
+def _refuse_other_axis(filled: np.ndarray, indices: dict[str, np.ndarray], axis: str) -> None:
+    """Raise where single slices along another axis are marked, which leave but lines on the slices along this one."""
+    runs = {a: _longest_run(indices[a]) for a in AXES}
+    other = min(AXES, key=lambda a: runs[a])
+    apart = np.ptp(indices[other]) >= len(indices[other]) or len(indices[other]) == 1
+    several = len(slice_stack(filled, other)) > 1
+    if runs[other] < _SHORT_RUN and 2 * runs[other] < runs[axis] and apart and several:
+        raise _other_axis(axis, [(other, int(n)) for n in indices[other]])
+
+
+def _other_axis(axis: str, planes: list[tuple[str, int]]) -> InputError:
+    found = ", ".join(f"{a}:{n}" for a, n in sorted(planes)[:_FEW_PLANES])
+    return InputError(
+        f"no {axis} slice is wholly marked: the marks are on the slices {found}; give the axis of these.",
+        argument="axis",
     )
 
 
 def _refuse_several_orientations(filled: np.ndarray, indices: dict[str, np.ndarray]) -> None:
     """Raise where a few planes of two or three orientations explain all marks."""
+    planes = _planes(filled, indices)
+    if len({a for a, _ in planes}) > 1:
+        found = ", ".join(f"{a}:{n}" for a, n in sorted(planes))
+        raise InputError(
+            f"slices in several orientations are marked ({found}); keep the marks along one axis, or say which axis is "
+            "meant.",
+            argument="axis",
+        )
+
+
+def _planes(filled: np.ndarray, indices: dict[str, np.ndarray]) -> list[tuple[str, int]]:
+    """A few planes that explain all marks, as (axis, index); none where it takes many, or one axis has one slice."""
     if min(len(n) for n in indices.values()) <= 1:
-        return
+        return []
     left = filled[np.ix_(indices["k"], indices["j"], indices["i"])]
     planes: list[tuple[str, int]] = []
     while left.any():
         if len(planes) == _FEW_PLANES:
-            return
+            return []
         counts = {a: np.count_nonzero(slice_stack(left, a), axis=(1, 2)) for a in AXES}
         best = max(AXES, key=lambda a: counts[a].max())
         place = int(counts[best].argmax())
         planes.append((best, int(indices[best][place])))
         slice_stack(left, best)[place] = False
-    if len({a for a, _ in planes}) > 1:
-        found = ", ".join(f"{a}:{n}" for a, n in sorted(planes))
-        raise InputError(f"slices in several orientations are marked ({found}); keep the marks along one axis.")
+    return planes
 
 
 def same_grid_labels(labels: np.ndarray, volume: Volume) -> np.ndarray:
