@@ -7,7 +7,7 @@ import pytest
 
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.imaging import AXES, slice_stack
-from UniverSegSlicerLib.segmentation import find_marked_slices
+from UniverSegSlicerLib.segmentation import MarkedSlices, are_thin, find_marked_slices
 
 SHAPE = (30, 40, 50)
 
@@ -42,15 +42,47 @@ def test_nothing_marked() -> None:
         find_marked_slices(np.zeros(SHAPE, np.uint8))
 
 
-@pytest.mark.parametrize("axis", ["auto", "i", "j", "k"])
-@pytest.mark.parametrize(
-    "slices", [{"k": [15], "j": [15]}, {"k": [5, 15], "i": [20]}, {"k": [15], "j": [15], "i": [20]}]
-)
-def test_several_orientations_are_named(slices: dict, axis: str) -> None:
+ORIENTATIONS = [{"k": [15], "j": [15]}, {"k": [5, 15], "i": [20]}, {"k": [15], "j": [15], "i": [20]}]
+
+
+@pytest.mark.parametrize("slices", ORIENTATIONS)
+def test_several_orientations_are_named(slices: dict) -> None:
     with pytest.raises(InputError, match="several orientations") as caught:
-        find_marked_slices(marked(**slices), axis)
+        find_marked_slices(marked(**slices))
     for a, indices in slices.items():
         assert all(f"{a}:{n}" in str(caught.value) for n in indices)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("slices", ORIENTATIONS)
+def test_a_given_axis_settles_which_slices_are_meant(slices: dict, axis: str) -> None:
+    if axis in slices:
+        assert list(find_marked_slices(marked(**slices), axis).indices) == slices[axis]
+        return
+    with pytest.raises(InputError, match=f"no {axis} slice is wholly marked") as caught:
+        find_marked_slices(marked(**slices), axis)
+    assert all(f"{a}:{n}" in str(caught.value) for a, indices in slices.items() for n in indices)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_another_axis_than_that_of_the_marks_is_refused(axis: str) -> None:
+    for other in set(AXES) - {axis}:
+        for indices in ([6, 15, 18], [15]):
+            with pytest.raises(InputError, match=f"no {other} slice is wholly marked"):
+                find_marked_slices(marked(**{axis: indices}), other)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_scribbles_and_outlines_are_told_from_shapes(axis: str) -> None:
+    shapes = marked(**{axis: [6, 18]})
+    assert not are_thin(shapes, find_marked_slices(shapes, axis))
+    for part in (np.s_[6:8, 4:20], np.s_[4:20, 6]):
+        lines = np.zeros(SHAPE, np.uint8)
+        slice_stack(lines, axis)[(6, *(part if isinstance(part, tuple) else (part,)))] = 1
+        assert are_thin(lines, MarkedSlices(axis, (6,)))
+    small = np.zeros(SHAPE, np.uint8)
+    slice_stack(small, axis)[6, 6:8, 6:9] = 1
+    assert not are_thin(small, MarkedSlices(axis, (6,)))
 
 
 @pytest.mark.parametrize("part", [np.s_[5:25, 5:25, 5:25], np.s_[4:12, 10:20, 10:20], np.s_[:, :, :]])
