@@ -24,9 +24,10 @@ def saved(made: Dataset, folder: Path, name: str = "frames.dcm") -> Path:
     return save(made, folder / name)
 
 
-def test_frames_are_sorted_by_position(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [SHUFFLED, [1, 0, 2, 3, 4], [4, 3, 2, 1, 0], [0, 1, 2, 4, 3]])
+def test_frames_are_sorted_by_position(tmp_path: Path, order: list[int]) -> None:
     places = heights(5)
-    path = saved(enhanced(ARRAY[SHUFFLED], [places[n] for n in SHUFFLED]), tmp_path)
+    path = saved(enhanced(ARRAY[order], [places[n] for n in order]), tmp_path)
     volume = read_dicom(path)
     np.testing.assert_array_equal(volume.array, ARRAY)
     assert volume.geometry.spacing == (0.5, 0.7, 2.5)

@@ -144,7 +144,7 @@ def decode(source: Instance, indices: Sequence[int]) -> np.ndarray:
             else:
                 whole = decoder.as_array(data, raw=True, **options)[0]
                 found = whole.reshape(source.frames, source.rows, source.columns)
-                found = found if len(indices) == source.frames == indices[-1] + 1 else found[list(indices)]
+                found = found if list(indices) == list(range(source.frames)) else found[list(indices)]
         except (InputError, MemoryError):
             raise
         except Exception as error:  # decoders raise every type
