@@ -14,8 +14,9 @@ from PIL import Image
 from UniverSegSlicerLib.cli import demo, demo_data
 from UniverSegSlicerLib.cli.bench.scores import dice_of_labels
 from UniverSegSlicerLib.cli.demo_data import NAMES, VENTRICLES, DemoData, load_demo_data, spread_marks
+from UniverSegSlicerLib.cli.demo_files import write_inputs
 from UniverSegSlicerLib.errors import DependencyError
-from UniverSegSlicerLib.files import read_label_map
+from UniverSegSlicerLib.files import read_label_map, read_volume
 from UniverSegSlicerLib.imaging import Geometry, Volume, slice_stack
 
 from .conftest import Command
@@ -71,7 +72,10 @@ def test_the_demo_on_a_coarse_copy(
     folder = tmp_path / "demo"
     done = command("demo", "--output", folder, "-m", tiny_model_path, "--marks", 4)
     assert (done.code, done.err) == (0, "")
-    assert {path.name for path in folder.iterdir()} == {"segmentation.nii.gz", "preview.png", "report.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("segmentation.nii.gz", "preview.png", "report.json"),
+        *("brain.nii.gz", "marks.nii.gz", "next.nii.gz", "pictures", "new"),
+    }
     result = read_label_map(folder / "segmentation.nii.gz")
     assert isinstance(geometry, Geometry) and result.geometry.difference(geometry) is None
     report = json.loads((folder / "report.json").read_text())
@@ -88,6 +92,27 @@ def test_the_demo_on_a_coarse_copy(
     assert report["model"] == "tiny" and report["seconds"] > 0 and "torch" in report["versions"]
     with Image.open(folder / "preview.png") as picture:
         assert min(picture.size) > 300
+
+
+def test_the_files_for_the_other_commands(data: DemoData, tmp_path: Path) -> None:
+    marks = np.zeros_like(data.truth)
+    marks[:, 100] = data.truth[:, 100]
+    write_inputs(tmp_path, data, marks)
+    brain = read_volume(tmp_path / "brain.nii.gz")
+    assert brain.geometry.difference(data.volume.geometry) is None and np.array_equal(brain.array, data.volume.array)
+    assert np.array_equal(read_label_map(tmp_path / "marks.nii.gz").array, marks)
+    following = read_volume(tmp_path / "next.nii.gz")
+    assert following.geometry.spacing == pytest.approx((1.25, 1.25, 1.25))
+    litres = [np.count_nonzero(v.array) * np.prod(v.geometry.spacing) / 1e6 for v in (brain, following)]
+    # A stretch of the space that is sampled by 1.06 x 1.04 x 1.10 shrinks the brain by as much; its edge grows.
+    assert litres[1] == pytest.approx(litres[0] / (1.06 * 1.04 * 1.10), rel=0.05)
+    assert not np.any(following.array[[0, -1]]), "the whole brain lies inside"
+    images, labels = (sorted((tmp_path / "pictures" / name).iterdir()) for name in ("images", "labels"))
+    assert [path.name for path in images] == [path.name for path in labels] and len(images) == 9
+    with Image.open(labels[4]) as picture:
+        pixels = np.asarray(picture)
+        assert set(np.unique(pixels)) == {0, 255} and 0.1 < (pixels > 0).mean() < 0.5
+    assert len(list((tmp_path / "new").iterdir())) == 3
 
 
 def test_without_the_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Command) -> None:

@@ -22,6 +22,7 @@ def modules(application: Any) -> Iterator[Any]:
         yield manager
 
 
+@pytest.mark.timeout(900)  # several runs with the bundled network
 def test_reload_and_test_runs_the_story(modules: Any, capsys: pytest.CaptureFixture[str]) -> None:
     import slicer
 

@@ -22,6 +22,7 @@ from .common.options import JsonOption, SeedOption
 from .common.outputs import check_new_folder, filling_folder, write_json
 from .common.pictures import draw_result
 from .demo_data import NAMES, DemoData, load_demo_data, spread_marks
+from .demo_files import write_inputs
 
 if TYPE_CHECKING:
     from ..segmentation import Propagation
@@ -43,7 +44,9 @@ def demo(
     """Segment a real brain from a few marked slices, and score the result on all the others.
 
     The volume is the ICBM-152 average T1, and the marks come from the tissue maps that belong to it; both are inside
-    the package nilearn, so nothing is downloaded. DIR gets segmentation.nii.gz, preview.png and report.json.
+    the package nilearn, so nothing is downloaded. DIR gets segmentation.nii.gz, preview.png and report.json, and the
+    files that the README's other commands read: brain.nii.gz, marks.nii.gz, next.nii.gz (the same brain, turned and
+    stretched), and slices as pictures in pictures and new.
 
     Example: universeg-slicer demo --output demo
     """
@@ -82,6 +85,7 @@ def demo(
             columns=9,
         )
         write_json(beside / "report.json", content)
+        write_inputs(beside, data, marked_only)
     if as_json:
         print_json(content)
     else:
@@ -134,3 +138,4 @@ def _say(content: dict[str, Any], output: Path) -> None:
         f"(strategy {content['strategy']})."
     )
     say(f"Look at {output / 'preview.png'}; the label map is {output / 'segmentation.nii.gz'}.")
+    say(f"The commands of the README run in this folder: cd {output}")

@@ -149,7 +149,7 @@ def propagate(
         int,
         typer.Option(
             metavar="1|3",
-            help="3 averages over all axes, for small structures in nearly cubic voxels; 2 to 4 times as slow.",
+            help="3 averages over all axes, for small structures in nearly cubic voxels; 3 to 8 times as slow.",
         ),
     ] = 1,
     confidence: Annotated[
