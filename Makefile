@@ -6,13 +6,14 @@ WORKERS ?= 2
 # An index of other builds of torch, for instance https://download.pytorch.org/whl/cpu (small, no GPU); empty: PyPI's.
 TORCH_INDEX ?=
 
-BIN := $(VENV)/bin
+# A virtual environment keeps its programs elsewhere on Windows (where make wants a bash, such as Git's, for its commands).
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # The notice that pip itself could be newer helps nobody here.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Twice quiet: errors only; the remarks of pip about indexes and the like are no use here.
 INSTALL := $(PIP) install -qq --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo test lint fuzz mutations kills load endurance audit clean
+.PHONY: demo test lint fuzz mutations kills load endurance audit dist clean
 
 $(VENV)/made.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -65,6 +66,12 @@ endurance: $(VENV)/test.stamp
 AUDIT ?=
 audit: $(VENV)/test.stamp
 	$(BIN)/python -m Testing.reliability.audit $(AUDIT)
+
+# Source archive and wheel for a release, checked; the wheel is built from the archive. Its contents: Testing/repository.
+dist: $(VENV)/test.stamp
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
