@@ -17,7 +17,6 @@ WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 TEMPLATES = [
     path for path in sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml")) if path.stem != "config"
 ]
-]
 #: Programs that the images of GitHub bring along.
 ON_THE_IMAGE = {"sudo", "command", "python", "ls"}
 
