@@ -143,3 +143,17 @@ def test_another_number_of_axes_is_refused(scan: Scan, tiny_model_path: Path, co
     done = command("propagate", scan.volume, scan.labels, "-o", out, "-m", tiny_model_path, "--axes", 2)
     assert done.code == 2 and "axes is 2, expected 1" in done.err
     assert not out.exists()
+
+
+def test_what_touches_no_mark_is_removed_and_said(scan: Scan, tiny_model_path: Path, command: Command) -> None:
+    """The untrained network finds something here and there; asked to keep it, it stays."""
+    arguments = ["propagate", scan.volume, scan.labels, "-m", tiny_model_path, "--strategy", "independent"]
+    kept = command(*arguments, "-o", scan.folder / "kept.nrrd", "--keep-detached", "--json").json
+    found = command(*arguments, "-o", scan.folder / "found.nrrd", "--json").json
+    before, after = (read_label_map(scan.folder / f"{name}.nrrd").array for name in ("kept", "found"))
+    gone = {value: int(np.count_nonzero((before == value) & (after == 0))) for value in np.unique(before) if value}
+    assert kept["removed"] == {} and any(gone.values())
+    assert found["removed"] == {str(value): n for value, n in gone.items() if n}
+    assert np.array_equal(before[after > 0], after[after > 0]), "nothing else is changed"
+    words = command(*arguments, "-o", scan.folder / "found.nrrd", "--names", "1=left body").out
+    assert "connected with no mark (--keep-detached keeps it): left body " in words

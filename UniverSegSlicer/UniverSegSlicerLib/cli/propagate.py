@@ -145,6 +145,9 @@ def propagate(
             min=0, help="Weight of what the marks say about where the structure ends; 0 leaves it to the image."
         ),
     ] = None,
+    keep_detached: Annotated[
+        bool, typer.Option("--keep-detached", help="Keep parts of the result that are connected with no mark.")
+    ] = False,
     axes: Annotated[
         int,
         typer.Option(
@@ -206,6 +209,7 @@ def propagate(
             flips=flips,
             seed=seed,
             axes=axes,
+            keep_detached=keep_detached,
             slice_range=None if only is None else (only[0], only[1] + 1),
             **{name: value for name, value in asked.items() if value is not None},
         )
@@ -335,6 +339,7 @@ def _summary(image: Volume, results: list[Propagation]) -> dict[str, Any]:
             for each in results
             for value, n in count_labels(each.labels).items()
         },
+        "removed": {str(value): int(n) for each in results for value, n in each.removed.items()},
         "axis": result.axis,
         "slices": int(result.labels.shape[array_axis(result.axis)]),
         "marked": list(result.marked),
@@ -351,6 +356,9 @@ def _say(summary: dict[str, Any], names: dict[int, str]) -> None:
         f"{names.get(int(value), f'label {value}')} {entry['ml']:.4g} ml" for value, entry in summary["labels"].items()
     ]
     say(f"{summary['output']}: {', '.join(found) or 'nothing was found'}.")
+    if summary["removed"]:
+        gone = [f"{names.get(int(value), f'label {value}')} {n} voxels" for value, n in summary["removed"].items()]
+        say(f"Removed, because connected with no mark (--keep-detached keeps it): {', '.join(gone)}.")
     marked = ", ".join(f"{summary['axis']}:{index}" for index in summary["marked"]) or "none"
     say(
         f"{summary['slices']} slices, marked: {marked}; "

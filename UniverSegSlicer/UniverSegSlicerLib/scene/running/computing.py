@@ -63,6 +63,7 @@ def compute(
     parts: dict[str, Part | None] = {}
     certain = np.full(plan.volume.array.shape, 100, np.uint8)
     scores: dict[int, float] = {}
+    removed: dict[int, int] = {}
     begin, done = time.perf_counter(), 0
     for layer in plan.layers:
         owners = Owners(plan.volume.array.shape) if len(layer) > 1 else None
@@ -74,6 +75,7 @@ def compute(
                 parts.update({key: _part(found.labels == plan.values[key]) for key in group.segment_ids})
             else:
                 owners.claim(found.labels, found.sure)
+            removed |= found.removed
             for index, score in found.scores.items():
                 scores[index] = max(scores.get(index, 0.0), score)
             done += 1
@@ -81,6 +83,9 @@ def compute(
             owners.settle([group.marked for group in layer if group.marked is not None])
             for group in layer:
                 parts.update({key: _part(owners.labels == plan.values[key]) for key in group.segment_ids})
+    gone = [f"{plan.names[key]} ({removed[value]} voxels)" for key, value in plan.values.items() if value in removed]
+    if gone:
+        warnings.append(f"Parts that are connected with no mark were removed: {', '.join(gone)}.")
     marked = {index for group in plan.groups if group.marked is not None for index in group.marked.labels}
     ranked = sorted(((index, score) for index, score in scores.items() if index not in marked), key=lambda s: -s[1])
     examples = len(elsewhere) + len({index for group in plan.groups for index in group.used})
@@ -90,11 +95,15 @@ def compute(
 
 @dataclass(frozen=True)
 class _Found:
-    """The labels of a group (K, J, I), percent of confidence (K, J, I), and slice numbers with their worth."""
+    """The labels of a group (K, J, I), percent of confidence (K, J, I), and slice numbers with their worth.
+
+    ``removed`` holds the voxels of detached parts that were removed, by label value.
+    """
 
     labels: np.ndarray
     sure: np.ndarray
     scores: dict[int, float]
+    removed: dict[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +138,7 @@ class _Work:
             cancel=self.cancel,
         )
         scores = {suggestion.index: float(suggestion.score) for suggestion in result.next_slices}
-        return _Found(result.labels, _percent(result.confidence), scores)
+        return _Found(result.labels, _percent(result.confidence), scores, result.removed)
 
     def _correct(self, group: Group, around: Around, progress: ProgressCallback | None) -> _Found:
         present = np.zeros(self.plan.volume.array.shape, np.uint16)
@@ -153,7 +162,7 @@ class _Work:
             progress=progress,
             cancel=self.cancel,
         )
-        return _Found(result.labels, np.full(present.shape, 100, np.uint8), {})
+        return _Found(result.labels, np.full(present.shape, 100, np.uint8), {}, {})
 
     def _values(self, group: Group) -> list[int]:
         return [self.plan.values[segment_id] for segment_id in group.segment_ids]

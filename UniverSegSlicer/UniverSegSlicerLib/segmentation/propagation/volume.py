@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..support.set import SupportSet
 from .axes import agreed
 from .compose import LabelResult, compose
 from .label_run import LabelRun, VolumeSlices
+from .parts import remove_detached
 from .ranking import Outlook, SliceSuggestion, rank_slices
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Propagation:
         seconds: Time taken.
         device: Where the network computed.
         model: Name of the model.
+        removed: Label value to voxels of detached parts that were removed; see ``keep_detached`` of the settings.
     """
 
     labels: np.ndarray
@@ -51,6 +53,7 @@ class Propagation:
     seconds: float
     device: str
     model: str
+    removed: dict[int, int] = field(default_factory=dict)
 
 
 def resolve_strategy(strategy: str, model: InContextModel) -> str:
@@ -155,6 +158,9 @@ def propagate(
             strategy=strategy, settings=settings, progress=sub_progress(progress, ready, 0.95), cancel=cancel,
         )  # fmt: skip
     compose(results, fill, stack, certain_stack)
+    removed = {}
+    if not settings.keep_detached:
+        removed = remove_detached(stack, certain_stack, dict(zip(values, known, strict=True)), fill)
     outlooks = [_outlook(result, wanted, masks) for result, masks in zip(results, known, strict=True)]
     if progress is not None:
         progress(1.0, "done")
@@ -168,6 +174,7 @@ def propagate(
         time.perf_counter() - begin,
         str(model.device),
         model.name,
+        removed,
     )
 
 
