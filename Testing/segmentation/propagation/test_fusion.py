@@ -24,6 +24,9 @@ DISTANCE = np.array([1.0, 3.0, 7.0])
 PLACES = {
     "between": Place(DISTANCE, *np.zeros((3, 3)), None),
     "beyond": Place(DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, 0.3, 0.4, 0.2, 9.0)),
+    "beyond even marks": Place(
+        DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, width=9.0, even=0.6, half_gap=2)
+    ),
     "beyond, a guess": Place(
         DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 1.0, 0.2, 6.0)
     ),
@@ -66,6 +69,9 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
         over, crowded = max(0, place.beyond[n] - 1), place.ending.crowded
         doubt += approach * min(place.beyond[n], 1) + overrun * (crowded * min(2, over) + (1 - crowded) * over)
         doubt += w.away * place.away[n]
+        doubt += (
+            w.even * place.ending.even * max(0, distance - place.ending.half_gap - 1) / (place.ending.half_gap + 0.5)
+        )
         slices.append((total + constant + ending * doubt) / w.temperature)
     return np.stack(slices)[:, None]
 
@@ -85,7 +91,7 @@ def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | 
 
 @pytest.mark.parametrize("weights", [BETWEEN, BEYOND, AROUND_ONE])
 def test_numbers_there_and_back(weights: Weights) -> None:
-    assert len(weights.numbers()) == 23
+    assert len(weights.numbers()) == 24
     assert Weights.of_numbers(weights.numbers(), weights.temperature) == weights
 
 

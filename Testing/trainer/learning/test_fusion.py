@@ -27,7 +27,7 @@ def made(temperature: float = 0.0, cases: int = 4, slices: int = 6) -> Sample:
     found = []
     for number in range(cases):
         maps = rng.normal(0, 2, (slices, 4, SIDE, SIDE)).astype(np.float16)
-        factors = np.zeros((slices, 23), np.float32)
+        factors = np.zeros((slices, 24), np.float32)
         factors[:, :6] = 1
         factors[:, 1] = 1 / (1 + 0.15 * np.arange(1, slices + 1))
         factors[:, [6, 7, 8, 9]] = rng.uniform(-0.3, 0.3)
@@ -50,7 +50,7 @@ def mean_dice(sample: Sample, numbers: torch.Tensor) -> float:
 
 def test_known_weights_are_found_from_bad_ones() -> None:
     sample = made()
-    bad = torch.zeros(3, 23)
+    bad = torch.zeros(3, 24)
     bad[:, 0], bad[:, 5] = 1.0, 1.0
     found = fit(sample, FitSettings(penalty=0), start=bad)
     assert mean_dice(sample, bad) < 0.75 and mean_dice(sample, found) > 0.97

@@ -49,8 +49,8 @@ class PropagationSettings:
         smooth: Standard deviation of a Gaussian along the slice axis, on the logits of "prior" and "guided", in slices;
             0 for none. "guided" takes less of it for structures that are less than 20 slices wide.
         keep_marked: Return the marked slices as they were given, voxel for voxel.
-        keep_detached: Keep parts of the result that no chain of slices connects with a mark. By default they are removed,
-            unless one marked slice shows several parts that lie apart.
+        keep_detached: Keep parts of the result that no chain of slices connects with a mark. By default they are
+            removed, unless one marked slice shows several parts that lie apart.
         slice_range: (first, stop) of the slices to predict along the axis; all without it.
         axes: 1 predicts along the marked axis. 3 also takes six slices of that result along each of the two other axes
             as marks, propagates from these and averages the logits; two to three times as slow. It helps small

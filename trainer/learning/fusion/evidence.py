@@ -59,7 +59,7 @@ class CaseEvidence:
 
     Attributes:
         maps: (n, 4, R, R) float16, see :class:`Terms`.
-        factors: (n, 23) float32, see there.
+        factors: (n, 24) float32, see there.
         truth: (n, R, R) bool.
         shown: (R, R) bool: the part that is no padding.
         situation: (n,) numbers in ``SITUATIONS``.

@@ -93,7 +93,7 @@ class Sample:
         return torch.tensor([1 / counts[n] / len(counts) if n in counts else 0.0 for n in names])
 
     def logits(self, numbers: Tensor) -> Tensor:
-        """(n, R, R) with numbers (3, 23) of the weights of each situation."""
+        """(n, R, R) with numbers (3, 24) of the weights of each situation."""
         return self.terms.weighted(numbers[self.situation])[:, 0]
 
     def dice(self, probability: Tensor, some: Tensor | None = None) -> Tensor:
@@ -114,7 +114,7 @@ class Sample:
 
     @cached_property
     def scales(self) -> Tensor:
-        """(3, 23) root mean square of what each term adds to the logits per unit of its weight, by situation."""
+        """(3, 24) root mean square of what each term adds to the logits per unit of its weight, by situation."""
         found = torch.zeros(len(SITUATIONS), self.terms.factors.shape[1])
         for number in range(len(SITUATIONS)):
             some = self.situation == number
@@ -130,7 +130,7 @@ class Sample:
 
 
 def present_numbers() -> Tensor:
-    """(3, 23) numbers of the weights in use."""
+    """(3, 24) numbers of the weights in use."""
     return torch.tensor([weights.numbers() for weights in SITUATIONS.values()])
 
 
@@ -142,14 +142,14 @@ def fit(
     network: bool = True,
     start: Tensor | None = None,
 ) -> Tensor:
-    """Numbers (3, 23) of the weights.
+    """Numbers (3, 24) of the weights.
 
     Args:
         sample: The evidence.
         settings: Of the fit.
         without: Data set to leave out.
         network: Whether the network has a say.
-        start: (3, 23) numbers to start from and to stay near; the present ones by default.
+        start: (3, 24) numbers to start from and to stay near; the present ones by default.
     """
     start = (present_numbers() if start is None else start).clone()
     case_weights = sample.alike(without)

@@ -1,4 +1,6 @@
-"""The strategy "guided": marked shapes are followed from slice to slice (:mod:`.following`, with :mod:`.registration`).
+"""The strategy "guided": marked shapes are followed from slice to slice (:mod:`.following`).
 
-What marks and image say of each pixel (:mod:`.evidence`) is weighed with the network's answer (:mod:`.fusion`).
+Slices are registered to one another (:mod:`.registration`, :mod:`.fields`). What marks and image say of each pixel
+(:mod:`.evidence`, :mod:`.ending`) is weighed with the network's answer (:mod:`.fusion`, :mod:`.weighing`), and the
+marks judge what comes of it (:mod:`.judging`).
 """

@@ -1,32 +1,26 @@
 """One logit per pixel from shape, votes, brightness and network: a weighted sum, its weights chosen on real scans.
 
-The weights are those of a logistic model of 37 numbers. They were fitted (soft Dice and cross entropy, every data set
+The weights are those of a logistic model of 38 numbers. They were fitted (soft Dice and cross entropy, every data set
 alike) on slices of labelled volumes with 1, 3, 4 and 5 marked slices; docs/quality.md says on which, and what each part
 brings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...shapes import end_of_ellipsoid, gap_and_rest, width_of
+from .ending import Ending
 from .evidence import Evidence, Mark
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Around a single mark, so many times the expected length is looked at.
-_FARTHEST_GUESSED = 2.0
 # Where marks are crowded, the doubt beyond the expected end stops growing after so many times the way to it.
 _FULL_DOUBT = 2.0
-# Gaps, in widths of the structure, from which up marks are not crowded at all, and from which down they are in full.
-_ROOMY, _CROWDED = 0.8, 0.3
-# An ellipsoid that would go on for so many half gaps is none.
-_HARDLY_NARROWED = 4.0
 # Evidence is bounded to these values: pixels of distance, and log-odds.
 _DEEPEST, _BRIGHTEST, _LOUDEST = 8.0, 4.0, 4.0
 _LEAST_CAP = -12.0
@@ -34,73 +28,6 @@ _LEAST_CAP = -12.0
 _FADING = 0.15
 # Trust and contrast from which the weights count their changes, and the largest contrast that counts.
 _USUAL, _USUAL_CONTRAST, _HIGHEST_CONTRAST = 0.8, 1.5, 4.0
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How far a structure may go on beyond a mark.
-
-    Attributes:
-        expected: Slices to where the end is expected, at least 1.
-        guessed: Whether that follows from the structure's width, because the marks say nothing about its length.
-        farthest: Slices beyond which nothing is looked for.
-        closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
-        crowded: Whether marks are so close to one another that their gaps say little about the end, 0 to 1.
-        open: How much less of the area is gone there than on the outermost mark of the other side, 0 to 1, in
-            proportion to ``crowded``: marks that begin at one end of a structure leave it open at the other.
-        width: Of the structure, in slices; infinite where it does not matter.
-    """
-
-    expected: float
-    guessed: bool
-    farthest: float
-    closing: float = 0.0
-    crowded: float = 0.0
-    open: float = 0.0
-    width: float = np.inf
-
-    @classmethod
-    def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
-        """Beyond an outermost mark.
-
-        Marks that are spread over a structure show where it is: it ends about half a gap beyond them. So does the way
-        in which it has narrowed on them; the two have equal say. Where marks span less than a structure of that width
-        would be long, or where there is only one, it may go on for the rest of that length.
-
-        Args:
-            marks: The filled marks.
-            outermost: The first or the last of them.
-            step: Distance between neighbouring slices, in pixels.
-        """
-        areas = {mark.index: mark.area for mark in marks}
-        largest = max(areas.values())
-        other = areas[min(areas) if outermost.index == max(areas) else max(areas)]
-        closing, elsewhere = 1 - outermost.area / largest, 1 - other / largest
-        width = max(1.0, width_of(largest) / step)
-        gap, rest = gap_and_rest(areas, step)
-        rest = max(1.0, rest)
-        guessed = rest > gap
-        expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
-        farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
-        crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
-        return cls(expected, guessed, farthest, closing, crowded, crowded * max(0.0, elsewhere - closing), width)
-
-    @classmethod
-    def before_empty_mark(cls, gap: int) -> Ending:
-        """Between a filled mark and an empty one, ``gap`` slices apart: half-way, if nothing else is known."""
-        return cls(max(1.0, gap / 2), False, float(gap))
-
-
-def _spread_and_narrowing(half_gap: float, areas: Mapping[int, float], outermost: int) -> float:
-    """Slices from an outermost mark to the end: the geometric mean of half a gap and of where an ellipsoid would end.
-
-    Marks in the middle make gaps shorter and say nothing about the end; an ellipsoid's sections say more, but few
-    structures are one, so they may at most double or halve the first estimate, and one that has hardly narrowed says
-    nothing.
-    """
-    half_gap = max(1.0, half_gap)
-    ratio = end_of_ellipsoid(areas, outermost) / half_gap
-    return half_gap if ratio > _HARDLY_NARROWED else max(1.0, half_gap * float(np.sqrt(np.clip(ratio, 0.5, 2.0))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +47,13 @@ class Place:
     cap: np.ndarray
     away: np.ndarray
     ending: Ending | None
+
+    @property
+    def late(self) -> np.ndarray:
+        """Half gaps between marks that slices are beyond the one after half a gap, (N,)."""
+        assert self.ending is not None
+        half = self.ending.half_gap
+        return np.maximum(0.0, self.distance - half - 1) / (half + 0.5)
 
     @classmethod
     def of(cls, rows: np.ndarray, marks: Sequence[Mark], ending: Ending | None) -> Place:
@@ -173,6 +107,7 @@ class Weights:
         open: Change of the overrun per unit of :attr:`Ending.open`: a structure that is at its widest there may go on.
         away: Per width of the structure between slice and mark.
         guessed: Approach, overrun and constant in their place where the end is a guess.
+        even: Per half gap beyond the next slice after half a gap, where marks are spread evenly over the structure.
         temperature: The sum is divided by it, so that it is as sure as it is right.
     """
 
@@ -192,10 +127,11 @@ class Weights:
     open: float = 0.0
     away: float = 0.0
     guessed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    even: float = 0.0
     temperature: float = 1.75
 
     def numbers(self) -> list[float]:
-        """All but the temperature, in the order of the attributes, 23 numbers."""
+        """All but the temperature, in the order of the attributes, 24 numbers."""
         values = (getattr(self, part.name) for part in fields(self) if part.name != "temperature")
         return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
 
@@ -217,7 +153,7 @@ BETWEEN = Weights(
 BEYOND = Weights(
     shape=-0.067, fading_shape=0.574, votes=0.480, brightness=0.904, network=0.133, constant=-0.585,
     by_shape=(-0.185, -0.184, -0.293, 0.0), by_contrast=0.533, in_slice=(0.539, -0.199, -0.431),
-    approach=-1.164, overrun=-1.533, closing=-6.0, open=0.5, away=-0.5, guessed=(0.0, -0.3, -0.35),
+    approach=-1.164, overrun=-1.533, closing=-6.0, open=0.5, away=-0.5, guessed=(0.0, -0.3, -0.35), even=-24.0,
 )  # fmt: skip
 AROUND_ONE = Weights(
     shape=0.164, fading_shape=0.054, votes=0.586, brightness=1.218, network=0.321, constant=-0.232,
@@ -238,7 +174,7 @@ class Terms:
 
     Attributes:
         maps: (N, 4, S, S) bounded evidence: shape in pixels, votes, brightness and network in log-odds.
-        factors: (N, 23) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
+        factors: (N, 24) of each weight, in the order of :meth:`Weights.numbers`, for the map that it belongs to or,
             where it is a part of the constant, for ones.
     """
 
@@ -246,7 +182,7 @@ class Terms:
     factors: Tensor
 
     def weighted(self, numbers: Tensor) -> Tensor:
-        """Logits (N, 1, S, S), before the temperature, with the numbers (23,) or (N, 23) of the weights."""
+        """Logits (N, 1, S, S), before the temperature, with the numbers (24,) or (N, 24) of the weights."""
         import torch
 
         owners = torch.nn.functional.one_hot(torch.tensor(_OWNERS)).to(self.factors)
@@ -263,7 +199,7 @@ class Terms:
 
 
 # The map in Terms, or 4 for the constant, that each of the numbers of Weights belongs to; and which are "in_slice".
-_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, *[4] * 12)
+_OWNERS = (0, 0, 1, 2, 3, 4, 0, 1, 2, 4, 2, *[4] * 13)
 _IN_SLICE = slice(11, 14)
 
 
@@ -277,7 +213,7 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
     heard = network.clamp(-_LOUDEST, _LOUDEST)
     maps = torch.cat([evidence.shape.clamp(-_DEEPEST, _DEEPEST), evidence.votes, bright, heard], dim=1)
     one, none = np.ones_like(place.distance), np.zeros_like(place.distance)
-    cap = approach = overrun = closing = far = unsaid = guess = none
+    cap = approach = overrun = closing = far = unsaid = guess = late = none
     if place.ending is not None:
         guess = one * place.ending.guessed
         cap = ending * np.maximum(place.cap, _LEAST_CAP)
@@ -286,11 +222,12 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
         overrun = ending * (over + place.ending.crowded * (bounded - over))
         closing, unsaid = place.ending.closing * overrun, place.ending.open * overrun
         far = ending * place.away
+        late = ending * place.ending.even * place.late
     told = 1 - guess
     factors = [one, one / (1 + _FADING * place.distance), one, one, one, told]
     factors += [more * one] * 4 + [sharper * one]
     factors += [none] * 3 + [cap, approach * told, overrun * told, closing * told, unsaid * told, far]
-    factors += [approach * guess, overrun * guess, guess]
+    factors += [approach * guess, overrun * guess, guess, late]
     by_slice = torch.as_tensor(np.stack(factors, axis=1), dtype=maps.dtype, device=maps.device)
     if place.ending is not None:
         within = (evidence.shape > 0).to(maps.dtype)
