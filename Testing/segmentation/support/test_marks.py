@@ -8,6 +8,7 @@ import pytest
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.imaging import AXES, slice_stack
 from UniverSegSlicerLib.segmentation import MarkedSlices, are_thin, find_marked_slices
+from UniverSegSlicerLib.segmentation.support.marks import known_masks
 
 SHAPE = (30, 40, 50)
 
@@ -113,3 +114,29 @@ def test_a_volume_of_one_slice_needs_no_axis() -> None:
 def test_an_unknown_axis_is_refused() -> None:
     with pytest.raises(InputError, match="axis 'x'"):
         find_marked_slices(marked(k=[3]), "x")
+
+
+def _levels(*rows: tuple[int, int]) -> tuple[list[int], np.ndarray]:
+    """Marked slices, each with one label as a disc; the columns are those of the label."""
+    return [n for n, _ in rows], np.stack([np.where(np.indices((9, 9))[0] < 6, value, 0) for _, value in rows])
+
+
+def test_another_label_in_its_place_ends_a_structure() -> None:
+    """Levels of a cord: the second one lies between the first and the third."""
+    marked, slices = _levels((3, 1), (8, 1), (14, 2), (20, 2), (26, 3))
+    known = known_masks(2, marked, slices, complete=False)
+    assert sorted(known) == [8, 14, 20, 26]
+    assert not known[8].any() and not known[26].any() and known[14].any()
+    assert sorted(known_masks(1, marked, slices, complete=False)) == [3, 8, 14]
+    assert sorted(known_masks(2, marked, slices, complete=True)) == marked
+
+
+def test_another_label_beside_it_ends_nothing() -> None:
+    """Two organs that are marked in turn, each on slices of its own."""
+    marked, slices = _levels((3, 1), (8, 2), (14, 1), (20, 2))
+    slices = np.where(slices == 2, 0, slices)
+    for row in (1, 3):
+        slices[row, 6:] = 2
+    assert sorted(known_masks(1, marked, slices, complete=False)) == [3, 14]
+    assert sorted(known_masks(2, marked, slices, complete=False)) == [8, 20]
+    assert known_masks(7, marked, slices, complete=False) == {}

@@ -15,7 +15,7 @@ from ...processors import leave_busy_processors
 from ...progress import CancelToken, ProgressCallback, sub_progress
 from ..predictor import PRIOR_CHANNELS, Meter
 from ..settings import PropagationSettings
-from ..support.marks import find_marked_slices, same_grid_labels
+from ..support.marks import find_marked_slices, known_masks, same_grid_labels
 from ..support.set import SupportSet
 from .axes import agreed
 from .compose import LabelResult, compose
@@ -101,7 +101,8 @@ def propagate(
             are ignored.
         support: More examples, from other volumes or pictures.
         marked_indices: The marked slices along the axis, where slices without any label are marked as well: on them,
-            and on the others, a label that is not there is known to be absent.
+            and on the others, a label that is not there is known to be absent. Without it, so is a label whose place
+            others take on the next marked slice beyond its own.
         settings: How to go about it; the defaults if None.
         window: Intensity window; that of the whole volume by default.
         confidence: Whether to return the confidence map.
@@ -139,7 +140,8 @@ def propagate(
     ready = 0.95 / settings.axes
     total = len(values) * passes * settings.repeats_of(strategy)
     meter = Meter(sub_progress(progress, 0.0, ready), cancel, total)
-    known = [_marks_of(value, marked, kept, marked_indices is not None) for value in values]
+    complete = marked_indices is not None
+    known = [{} if kept is None else known_masks(value, marked, kept, complete) for value in values]
     results = [
         LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter).run()
         for value, masks in zip(values, known, strict=True)
@@ -264,11 +266,3 @@ def _wanted(count: int, marked: Sequence[int], settings: PropagationSettings) ->
             argument="slice_range",
         )
     return np.setdiff1d(_in_range(np.arange(count), settings), np.array(marked, int))
-
-
-def _marks_of(value: int, marked: Sequence[int], kept: np.ndarray | None, complete: bool) -> dict[int, np.ndarray]:
-    """Slice number to boolean mask (rows, cols) of one label: where it is marked, or known to be absent."""
-    if kept is None:
-        return {}
-    masks = {n: kept[row] == value for row, n in enumerate(marked)}
-    return {n: mask for n, mask in masks.items() if complete or mask.any()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ _FEW_PLANES = 8
 _SHORT_RUN = 4
 # Thin marks of at least this extent in pixels are lines; shorter ones may be a small structure.
 _LINE = 8
+# Other labels on this share of a structure's place say that it has ended.
+_TAKEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,31 @@ def _is_wide(mask: np.ndarray) -> bool:
     """Whether somewhere three by three pixels (rows, cols) are marked."""
     down = mask[:-2] & mask[1:-1] & mask[2:]
     return bool((down[:, :-2] & down[:, 1:-1] & down[:, 2:]).any())
+
+
+def known_masks(value: int, marked: Sequence[int], slices: np.ndarray, complete: bool) -> dict[int, np.ndarray]:
+    """Where a label is marked, or known to be absent: slice number to boolean mask (rows, cols).
+
+    It is absent where other labels take most of its place on the next marked slice beyond its own: a vertebra does not
+    go on into the next one.
+
+    Args:
+        value: The label.
+        marked: Rising numbers of the slices on which any label is marked.
+        slices: (n, rows, cols) label map of these slices.
+        complete: Whether a label that is not on a marked slice is absent there in any case.
+    """
+    masks = {n: labels == value for n, labels in zip(marked, slices, strict=True)}
+    own = [row for row, mask in enumerate(masks.values()) if mask.any()]
+    if complete or not own:
+        return masks if complete else {}
+    found = {marked[row]: masks[marked[row]] for row in own}
+    for last, beyond in ((own[0], own[0] - 1), (own[-1], own[-1] + 1)):
+        if 0 <= beyond < len(marked):
+            place = masks[marked[last]]
+            if np.count_nonzero(slices[beyond][place]) >= _TAKEN * np.count_nonzero(place):
+                found[marked[beyond]] = masks[marked[beyond]]
+    return found
 
 
 def _thin_axis(filled: np.ndarray, indices: dict[str, np.ndarray]) -> str:
