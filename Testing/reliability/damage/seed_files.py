@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from UniverSegSlicerLib.files import read_volume, write_label_map, write_volume
+from UniverSegSlicerLib.files import Segment, read_label_map, read_volume, write_label_map, write_volume
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.segmentation import LabelledScan, SupportSet
 
@@ -67,6 +68,14 @@ class Seeds:
         second = nibabel.Nifti2Image(self._volume.T.astype(np.int16), np.diag((1.0, 1.2, 2.5, 1.0)))
         nibabel.save(second, self.folder / "second.nii")
         yield self.folder / "second.nii", read_volume
+        # Packed and named otherwise, and in two files.
+        yield _copy(self.folder / "volume.nii.gz", self.folder / "packed.nii"), read_volume
+        (self.folder / "volume.nii.bz2").write_bytes(bz2.compress((self.folder / "volume.nii").read_bytes()))
+        yield self.folder / "volume.nii.bz2", read_volume
+        pair = nibabel.Nifti1Pair(self._volume.T.astype(np.int16), np.diag((1.0, 1.2, 2.5, 1.0)))
+        nibabel.save(pair, self.folder / "pair.img")
+        for name in ("pair.img", "pair.hdr"):
+            yield self.folder / name, read_volume
 
     def _nrrd(self) -> Iterator[tuple[Path, Reader]]:
         import SimpleITK as sitk
@@ -79,6 +88,13 @@ class Seeds:
             yield self.folder / name, read_volume
         sitk.WriteImage(to_sitk(Volume(self._volume, geometry)), str(self.folder / "plain.nrrd"), useCompression=False)
         yield self.folder / "plain.nrrd", read_volume
+        names = tuple(Segment(value, f"Größe {value}", (1.0, 0.5, 0.0)) for value in (1, 2))
+        write_label_map(self.folder / "labels.seg.nrrd", self._labels, geometry, segments=names)
+        yield self.folder / "labels.seg.nrrd", read_label_map
+        sitk.WriteImage(
+            to_sitk(Volume(self._volume, geometry)), str(self.folder / "detached.mhd"), useCompression=False
+        )
+        yield self.folder / "detached.mhd", read_volume
 
     def _dicom(self) -> Iterator[tuple[Path, Reader]]:
         from pydicom.data import get_testdata_file

@@ -31,6 +31,10 @@ def onto_grid(labels: LabelMap, geometry: Geometry) -> tuple[LabelMap, str | Non
     Raises:
         GeometryError: Its voxels are not those of the volume, or some of its labels lie outside of it.
     """
+    if _is_plane(labels.geometry) and geometry.size[2] == 1:
+        # Not every format tells where a plane lies across itself; its pixels are what counts.
+        across = (*labels.geometry.origin[:2], geometry.origin[2])
+        labels = replace(labels, geometry=replace(labels.geometry, origin=across))
     if any(target.difference(own) is None for target in _grids(geometry) for own in _grids(labels.geometry)):
         return replace(labels, geometry=geometry), None
     for target in _grids(geometry):
@@ -39,6 +43,10 @@ def onto_grid(labels: LabelMap, geometry: Geometry) -> tuple[LabelMap, str | Non
             if mapping is not None:
                 return _moved(labels, geometry, *mapping)
     raise GeometryError(str(geometry.difference(labels.geometry)))
+
+
+def _is_plane(geometry: Geometry) -> bool:
+    return isinstance(geometry.stored, StoredGrid) and geometry.stored.dimensions == 2
 
 
 def _grids(geometry: Geometry) -> Iterator[Geometry]:

@@ -6,7 +6,7 @@ import bz2
 import contextlib
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -62,6 +62,18 @@ class Stream:
                 raise self._cut(found, length)
             found += count
         return buffer
+
+    def read_header(self, lengths: Sequence[int]) -> bytes:
+        """The first bytes, as many as the longest of these lengths, rising, that is there."""
+        data = b""
+        for length in lengths:
+            try:
+                data += self.file.read(length - len(data))
+            except (OSError, EOFError):
+                if not data:
+                    raise
+                break  # what is behind a short stream matters no more here than it does behind the voxels
+        return data
 
     def check_end(self) -> None:
         """Read a packed stream to its end: only so it is known to be whole. What lies behind it does not matter."""
@@ -136,8 +148,8 @@ def is_packed(path: Path) -> bool:
     return _packing(first_bytes(path, 3)) != "raw"
 
 
-def first_unpacked(path: Path, count: int) -> bytes:
-    """The first bytes of a file, unpacked; fewer where it is damaged."""
+def first_unpacked(path: Path, lengths: Sequence[int]) -> bytes:
+    """The first bytes of a file, unpacked, of the longest of these lengths that is there; none where it is damaged."""
     with contextlib.suppress(InputError), opened(path) as stream:
-        return stream.file.read(count)
+        return stream.read_header(lengths)
     return b""
