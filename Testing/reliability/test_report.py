@@ -53,7 +53,7 @@ def test_a_report_tells_sizes_and_timings_and_no_names(case: Path, capsys: pytes
     assert "voxels [8, 10, 12], spacing_mm [1.0, 2.0, 3.0], type float64, labels 1, marked 2, support 0" in text
     assert "model a file, device cpu" in text
     assert "- propagate: done after " in text and "- click: done after " in text
-    assert "- propagate: InputError at imaging/files.py:" in text
+    assert "- propagate: InputError at files/reading.py:" in text
     for private in (NAME, "Doe", str(case), case.parent.name, str(Path.home())):
         assert private not in text
     assert run(["report", "--json"]) == 0
@@ -79,7 +79,7 @@ def test_only_the_last_runs_are_kept_and_damage_is_overlooked(case: Path, capsys
 def test_an_error_is_told_by_kind_and_place_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_volume(tmp_path / f"{NAME}.nii")
-    assert where_raised(caught.value).startswith("InputError at imaging/files.py:")
+    assert where_raised(caught.value).startswith("InputError at files/reading.py:")
     assert where_raised(ValueError(NAME)) == "ValueError"
     assert model_fact(NAME, ["default"]) == "a file" and model_fact("default", ["default"]) == "default"
 
