@@ -12,6 +12,16 @@ from .prior import prior_guided
 from .task import LabelLogits, LabelTask
 
 
+def not_smoothed(_task: LabelTask) -> float:
+    """The slices stand for themselves."""
+    return 0.0
+
+
+def smoothed_in_full(_task: LabelTask) -> float:
+    """Whatever the structure."""
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Strategy:
     """A way from the marked slices to the others.
@@ -29,14 +39,14 @@ class Strategy:
     spread: Callable[[LabelTask], LabelLogits]
     predict_marked: Callable[[LabelTask, LabelLogits], None] = predict_marked
     side: int | None = None
-    smoothing: Callable[[LabelTask], float] = lambda task: 0.0  # noqa: ARG005 - a strategy may look at the task
+    smoothing: Callable[[LabelTask], float] = not_smoothed
     takes_prior: bool = False
 
 
 STRATEGIES: dict[str, Strategy] = {
     "independent": Strategy(independent),
     "cascade": Strategy(cascade),
-    "prior": Strategy(prior_guided, predict_marked_with_prior, smoothing=lambda task: 1.0, takes_prior=True),  # noqa: ARG005
+    "prior": Strategy(prior_guided, predict_marked_with_prior, smoothing=smoothed_in_full, takes_prior=True),
     "guided": Strategy(
         following.guided, following.predict_marked, side=following.WORKING_SIZE, smoothing=following.smoothing_share
     ),
