@@ -57,7 +57,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.qualityComboBox = qt.QComboBox()
         for value, label in (("fast", _("Fast")), ("balanced", _("Balanced")), ("best", _("Best"))):
             self.qualityComboBox.addItem(label, value)
-        self.qualityComboBox.setToolTip(_("Best asks the network several times and averages."))
+        self.qualityComboBox.setToolTip(
+            _("Best tunes the network on the examples where that helps, asks it several times and averages.")
+        )
         self.scriptedEffect.addLabeledOptionsWidget(_("Quality:"), self.qualityComboBox)
         self.previewButton = qt.QPushButton(_("Initialize"))
         self.previewButton.setToolTip(_("Compute a preview of the unmarked slices"))

@@ -32,6 +32,10 @@ def evaluate(
     clicks: Annotated[int, typer.Option(min=1, help="Clicks of these curves.")] = 10,
     marks: Annotated[Numbers, typer.Option(help="Marked slices of the volumes; empty: none.")] = "1,3,5,10",
     volumes: Annotated[int, typer.Option(min=0, help="At most so many labels a data set of volumes; 0: all.")] = 0,
+    tune: Annotated[
+        float,
+        typer.Option(min=0, help="Also measure the network tuned on each support set, in at most so many seconds."),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of queries, tasks and support sets.")] = 1,
     dataset: Annotated[list[str] | None, typer.Option(help="Only this data set; may be repeated.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -66,6 +70,7 @@ def evaluate(
         marks=_numbers(marks, "marks"),
         volumes=volumes or None,
         seed=seed,
+        tune=tune or None,
         datasets=tuple(dataset) if dataset else None,
     )
     loaded = (

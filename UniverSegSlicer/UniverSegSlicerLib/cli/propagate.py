@@ -45,10 +45,12 @@ from .common.options import (
 )
 from .common.outputs import check_output
 from .common.pictures import draw_result
+from .common.tuning import TuneChoice, TuneOption, marked_examples, tuning_fact
 from .common.values import parse_names, parse_numbers, parse_range
 
 if TYPE_CHECKING:
     from ..segmentation import Propagation, PropagationSettings
+    from ..segmentation.tuning import TuningReport
 
 _MM3_PER_ML = 1000.0
 
@@ -161,6 +163,7 @@ def propagate(
     preview: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw the marked slices and the result.")
     ] = None,
+    tune: TuneOption = "off",
     as_json: JsonOption = False,
 ) -> None:
     """Segment a volume from a few marked slices, from a support set, or from both.
@@ -181,7 +184,7 @@ def propagate(
         raise InputError("nothing says what to segment: give LABELS (a label map with marked slices), or --support.")
     label_names = parse_names(names, "--names")
     label_values, marked_slices = parse_numbers(wanted, "--labels"), parse_numbers(marked, "--marked")
-    only = parse_range(slice_range, "--range")
+    only, tuning = parse_range(slice_range, "--range"), TuneChoice.parse(tune)
 
     if marked is not None and labels is None:
         raise InputError("--marked names slices of LABELS, which is not given.")
@@ -213,7 +216,16 @@ def propagate(
             slice_range=None if only is None else (only[0], only[1] + 1),
             **{name: value for name, value in asked.items() if value is not None},
         )
-    model = network.open()
+    with naming_options(**typed):
+        model, tuned = tuning.apply(
+            network.open(),
+            marked_examples(image, [layer.array for layer in layers], examples, axis.value, marked_slices),
+            saved=examples,
+            saved_path=support,
+            labels=label_values,
+            region=settings,
+            seed=seed,
+        )
     results = []
     with progress_bar("Segmenting") as report, naming_options(**typed):
         for number, layer in enumerate(layers or [None]):
@@ -266,12 +278,13 @@ def propagate(
         "support": 0 if examples is None else len(examples),
         "ensemble": ensemble,
         "seed": seed,
+        "tuning": tuning_fact(tuned),
         "version": __version__,
     }
     if as_json:
         print_json(summary)
     else:
-        _say(summary, label_names)
+        _say(summary, label_names, tuned)
 
 
 def count_labels(labels: np.ndarray) -> dict[int, int]:
@@ -351,7 +364,7 @@ def _summary(image: Volume, results: list[Propagation]) -> dict[str, Any]:
     }
 
 
-def _say(summary: dict[str, Any], names: dict[int, str]) -> None:
+def _say(summary: dict[str, Any], names: dict[int, str], tuned: TuningReport | None) -> None:
     found = [
         f"{names.get(int(value), f'label {value}')} {entry['ml']:.4g} ml" for value, entry in summary["labels"].items()
     ]
@@ -367,3 +380,5 @@ def _say(summary: dict[str, Any], names: dict[int, str]) -> None:
     if summary["mark_next"]:
         places = [f"{summary['axis']}:{entry['slice']}" for entry in summary["mark_next"]]
         say(f"Worth marking next: {', '.join(places)}.")
+    if tuned is not None:
+        say(str(tuned))

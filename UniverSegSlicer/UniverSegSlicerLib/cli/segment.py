@@ -20,6 +20,7 @@ from .common.inputs import read_pairs
 from .common.network import NetworkChoice, choosing_network
 from .common.options import EnsembleOption, JsonOption, SeedOption
 from .common.outputs import check_filled, check_new_folder, filling_folder
+from .common.tuning import TuneChoice, TuneOption, tuning_fact
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -59,6 +60,7 @@ def segment(
     logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
     network: NetworkChoice,
     seed: SeedOption = 0,
+    tune: TuneOption = "off",
     as_json: JsonOption = False,
 ) -> None:
     """Segment 2D images with the help of a few labelled ones.
@@ -68,13 +70,15 @@ def segment(
     from ..segmentation import present_cutoff, segment_images
 
     check_new_folder(output)
-    examples = _binary(_read_support(support_images, support_labels, support), label)
+    tuning = TuneChoice.parse(tune)
+    given = _read_support(support_images, support_labels, support)
+    examples = _binary(given, label)
     queries = list_pictures(images)
     endings = (".png", ".npy") if logits else (".png",)
     read = (images, support_images, support_labels, support, *queries.values())
     check_filled(output, [f"{stem}{ending}" for stem in queries for ending in endings], read)
     started = time.perf_counter()
-    model = network.open()
+    model, tuned = tuning.apply(network.open(), lambda: examples, saved=given, saved_path=support, seed=seed)
     with progress_bar("Segmenting") as report, filling_folder(output) as beside:
         done = 0
         for batch in _batches(queries):
@@ -98,6 +102,7 @@ def segment(
                 "seconds": round(seconds, 3),
                 "model": model.name,
                 "device": str(model.device),
+                "tuning": tuning_fact(tuned),
             }
         )
         return
@@ -105,6 +110,8 @@ def segment(
         f"{output}: {len(queries)} masks from {len(examples)} examples, "
         f"{seconds:.1f} s with {model.name} on {model.device}."
     )
+    if tuned is not None:
+        say(str(tuned))
 
 
 def _batches(queries: dict[str, Path]) -> Iterator[dict[str, np.ndarray]]:

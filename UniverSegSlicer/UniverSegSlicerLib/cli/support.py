@@ -12,9 +12,10 @@ import typer
 from ..errors import InputError
 from ..files import read_volume
 from ..files.pictures import write_array, write_picture
-from .common.console import print_json, print_table, say
+from .common.console import print_json, print_table, progress_bar, say
 from .common.inputs import read_marks, read_pairs
-from .common.options import Axis, AxisOption, ComponentOption, JsonOption, SeriesOption, naming_options
+from .common.network import NetworkChoice, choosing_network
+from .common.options import Axis, AxisOption, ComponentOption, JsonOption, SeedOption, SeriesOption, naming_options
 from .common.outputs import check_new_folder, check_output, filling_folder, write_json
 from .common.values import parse_names, parse_numbers
 
@@ -188,6 +189,54 @@ def export(
         described["examples"] = [{"stem": s, **e} for s, e in zip(stems, described["examples"], strict=True)]
         write_json(beside / "support.json", described)
     say(f"{output}: {_count(len(support), 'image')} with labels.")
+
+
+@app.command()
+@choosing_network
+def tune(
+    file: SupportFile,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.safetensors",
+            help="The tuned weights; by default beside the support set, where `--tune auto` finds them.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time that it may take; by default as `--tune auto`.")
+    ] = None,
+    network: NetworkChoice,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Tune a network on a support set, and keep the weights for the next volumes where held-out examples gain.
+
+    `propagate --support FILE --tune auto` uses them, and so does `segment`.
+
+    Example: universeg-slicer support tune ventricles.npz
+    """
+    from ..segmentation import PropagationSettings, SupportSet
+    from ..segmentation.tuning import TuningSettings, tuned_path, write_tuned
+    from ..segmentation.tuning import tune as spend
+
+    path = tuned_path(file) if output is None else output
+    check_output(path, (".safetensors",), inputs=(file,))
+    settings = TuningSettings(seed=seed) if seconds is None else TuningSettings(seconds, seed=seed)
+    support = SupportSet.load(file)
+    model = network.open()
+    with progress_bar("Tuning") as report:
+        tuned = spend(model, support, settings, region=PropagationSettings(), progress=report)
+    if tuned.report.kept:
+        write_tuned(path, tuned, model, support)
+    written = str(path) if tuned.report.kept else None
+    if as_json:
+        print_json({"file": str(file), "output": written, "model": model.name, **tuned.report.to_dict()})
+        return
+    say(str(tuned.report))
+    say(f"{path}: the tuned weights." if written else f"No weights were written; {model.name} serves as it is.")
 
 
 def _merged(files: list[Path], made: SupportSet) -> SupportSet:

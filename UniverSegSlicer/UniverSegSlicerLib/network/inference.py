@@ -72,6 +72,10 @@ class InContextModel:
         with torch.inference_mode():
             self._engine = engine_for(network, device, choose_dtype(precision, device))
 
+    def with_network(self, network: AnyNetwork, name: str) -> InContextModel:
+        """Another network on the same device and in the same precision; this model stays as it is."""
+        return InContextModel(network, name=name, device=self.device, precision=self._precision)
+
     @property
     def architecture(self) -> AnyArchitecture:
         """The shape of the network."""

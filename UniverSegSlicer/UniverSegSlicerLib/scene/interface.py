@@ -48,7 +48,7 @@ class RunOptions:
         reach: The whole volume, only between the outermost marks, one slice, or the slices around a corrected one,
             which are led from the correction to the result as it is a few slices further on.
         current: The slice of ``reach="slice"`` and ``"around"`` (0-based).
-        quality: From one pass to several that vote.
+        quality: From one pass to several that vote; "best" also tunes the network on the examples for up to a minute.
         model: Name of the catalogue or path of a weight file.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         keep_marked: Marked slices come back bit for bit; False lets the result replace them.

@@ -114,8 +114,8 @@ def score_task(
         side: Pixels of a side; multiple of the network's.
         seed: Of the queries and the draws; the same seed gives the same support sets to every network.
     """
-    rng = np.random.default_rng([seed, _number(task.name), support])
-    order = query_order(task, np.random.default_rng([seed, _number(task.name)]))
+    rng = np.random.default_rng([seed, number_of(task.name), support])
+    order = query_order(task, np.random.default_rng([seed, number_of(task.name)]))
     entries = order if queries is None else order[:queries]
     scores = []
     for query in entries:
@@ -173,6 +173,6 @@ def mean_over_datasets(scores: Sequence[Score], draw: Callable[[Score], bool] | 
     return {"mean": float(np.mean(list(means.values()))) if means else float("nan"), **means}
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
     """A number that is the same for the same text in every process (Python's own hash is not)."""
     return zlib.crc32(text.encode())

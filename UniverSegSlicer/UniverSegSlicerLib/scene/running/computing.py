@@ -14,10 +14,14 @@ from ...progress import CancelToken, ProgressCallback, sub_progress
 from ...segmentation import SupportSet, correct_neighbours, propagate
 from ..mrml.grid import Part, bounding_extent, box_slices
 from ..support.examples import SliceExamples, differences
-from .plan import REACH, Around, Group, RunPlan
+from .plan import REACH, Around, Group, RunPlan, tunes
 
 if TYPE_CHECKING:
     from ...network import InContextModel
+
+
+# Share of the progress of a group that its tuning gets.
+_TUNING = 0.4
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def compute(
             else:
                 owners.claim(found.labels, found.sure)
             removed |= found.removed
+            warnings += found.said
             for index, score in found.scores.items():
                 scores[index] = max(scores.get(index, 0.0), score)
             done += 1
@@ -97,13 +102,14 @@ def compute(
 class _Found:
     """The labels of a group (K, J, I), percent of confidence (K, J, I), and slice numbers with their worth.
 
-    ``removed`` holds the voxels of detached parts that were removed, by label value.
+    ``removed`` holds the voxels of detached parts that were removed, by label value; ``said`` is for the user.
     """
 
     labels: np.ndarray
     sure: np.ndarray
     scores: dict[int, float]
     removed: dict[int, int]
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,21 +130,49 @@ class _Work:
 
     def _propagate(self, group: Group, progress: ProgressCallback | None) -> _Found:
         marks, indices = group.marks(self.plan.volume)
+        model, rest = self.model, progress
+        said: tuple[str, ...] = ()
+        if tunes(self.plan.options):
+            model, said = self._tuned(group, sub_progress(progress, 0, _TUNING))
+            rest = sub_progress(progress, _TUNING, 1)
         result = propagate(
             self.plan.volume,
             marks,
-            model=self.model,
+            model=model,
             axis=self.plan.axis,
             label_values=self._values(group),
             support=self.elsewhere,
             marked_indices=indices,
             settings=group.settings,
             window=self.window,
-            progress=progress,
+            progress=rest,
             cancel=self.cancel,
         )
         scores = {suggestion.index: float(suggestion.score) for suggestion in result.next_slices}
-        return _Found(result.labels, _percent(result.confidence), scores, result.removed)
+        return _Found(result.labels, _percent(result.confidence), scores, result.removed, said)
+
+    def _tuned(self, group: Group, progress: ProgressCallback | None) -> tuple[InContextModel, tuple[str, ...]]:
+        """The model for a group, tuned on its examples where they gain by that, and what is said of it."""
+        from ...segmentation.tuning import AUTO_SECONDS, TuningSettings, examples_of, tune
+
+        marks, indices = group.marks(self.plan.volume)
+        tuned = tune(
+            self.model,
+            examples_of(
+                self.plan.volume,
+                [] if marks is None else [marks],
+                self.elsewhere,
+                axis=self.plan.axis,
+                indices=indices,
+                window=self.window,
+            ),
+            TuningSettings(AUTO_SECONDS / len(self.plan.groups)),
+            labels=self._values(group),
+            region=group.settings,
+            progress=progress,
+            cancel=self.cancel,
+        )
+        return tuned.model, (str(tuned.report),)
 
     def _correct(self, group: Group, around: Around, progress: ProgressCallback | None) -> _Found:
         present = np.zeros(self.plan.volume.array.shape, np.uint16)

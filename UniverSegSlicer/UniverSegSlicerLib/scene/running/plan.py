@@ -150,5 +150,10 @@ def settings_for(options: RunOptions, marked: Collection[int], count: int) -> Pr
     )
 
 
+def tunes(options: RunOptions) -> bool:
+    """Whether the network is tuned on the examples first: only where the user gives it the time."""
+    return options.quality == "best"
+
+
 def _current(options: RunOptions) -> int:
     return 0 if options.current is None else options.current
