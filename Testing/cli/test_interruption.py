@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import SimpleITK as sitk
 
 from UniverSegSlicerLib.cli.common import outputs
 from UniverSegSlicerLib.writing import all_or_none, replacing
@@ -98,14 +97,14 @@ def test_an_interrupted_write_keeps_the_old_files(
     before = scan.files()
     written: list[str] = []
 
-    def write(image: sitk.Image, name: str, **options: object) -> None:
-        Path(name).write_bytes(b"half of")
-        written.append(name)
+    def write(path: Path, *_content: object) -> None:
+        path.write_bytes(b"half of")
+        written.append(path.name)
         if len(written) == 2:  # the confidence map, after the label map was complete
             raise error
 
-    monkeypatch.setattr(sitk, "WriteImage", write)
-    monkeypatch.setattr("UniverSegSlicerLib.cli.propagate.write_label_map", lambda path, *_: write(None, str(path)))
+    for writer in ("write_layers", "write_volume"):
+        monkeypatch.setattr(f"UniverSegSlicerLib.cli.propagate.{writer}", write)
     arguments = ("-m", tiny_model_path, "--range", "7:9", "--confidence", sure)
     done = command("propagate", scan.volume, scan.labels, "-o", out, *arguments)
     assert done.code == code and sentence in done.err and done.err.count("\n") == 1
