@@ -168,7 +168,8 @@ def propagate(
 ) -> None:
     """Segment a volume from a few marked slices, from a support set, or from both.
 
-    The marked slices come back as they were given.
+    The marked slices come back as they were given. Whole scans in the support set are laid over the volume, and say
+    where in the body each structure lies; those that do not fit are named and left out.
 
     Example: universeg-slicer propagate brain.nii.gz marks.nii.gz -o out.nii.gz --preview out.png
     """
@@ -281,6 +282,8 @@ def propagate(
         "tuning": tuning_fact(tuned),
         "version": __version__,
     }
+    for warning in dict.fromkeys(w for each in results for w in each.warnings):
+        notice(warning)
     if as_json:
         print_json(summary)
     else:
@@ -361,6 +364,8 @@ def _summary(image: Volume, results: list[Propagation]) -> dict[str, Any]:
         "seconds": round(sum(each.seconds for each in results), 3),
         "model": result.model,
         "device": result.device,
+        "warnings": list(dict.fromkeys(w for each in results for w in each.warnings)),
+        "credibility": None if result.credibility is None else round(result.credibility, 3),
     }
 
 

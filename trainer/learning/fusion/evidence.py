@@ -23,7 +23,8 @@ from UniverSegSlicerLib.progress import ProgressCallback
 from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet
 from UniverSegSlicerLib.segmentation.predictor import Meter
 from UniverSegSlicerLib.segmentation.propagation.guided.fusion import AROUND_ONE, BETWEEN, BEYOND, Terms, Weights
-from UniverSegSlicerLib.segmentation.propagation.label_run import LabelRun, VolumeSlices
+from UniverSegSlicerLib.segmentation.propagation.label_run import LabelRun
+from UniverSegSlicerLib.segmentation.propagation.slices import VolumeSlices
 from UniverSegSlicerLib.writing import replacing
 
 #: Where slices are marked, and how many.

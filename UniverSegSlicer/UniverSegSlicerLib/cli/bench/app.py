@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .next_patient.command import next_patient
 from .quality.command import quality
 from .speed import speed
 from .volume import volume
@@ -13,3 +14,4 @@ app = typer.Typer(no_args_is_help=True, help="Measure speed and quality on this 
 app.command()(speed)
 app.command()(volume)
 app.command()(quality)
+app.command(name="next")(next_patient)

@@ -15,15 +15,26 @@ import SimpleITK as sitk
 from ...imaging import Geometry
 from .sampling import array_of, blurred, corners, extent, grid_over, points_of, sampled
 
-# Points per side of the structure's surroundings on each level, Gauss-Newton steps there, and starts that go on.
-_LEVELS = ((14, 8, 2), (28, 8, 1), (44, 6, 1))
+# Points per side of the structure's surroundings on each level, Gauss-Newton steps there, and places that go on.
+_LEVELS = ((13, 6, 5), (26, 8, 3), (44, 6, 3))
+# Places that lie closer than this share of a side are one; those less similar than the best by more are dropped.
+_SAME_PLACE, _FAR_LESS_SIMILAR = 0.06, 0.15
 # Points per side when whole scans are searched, the peaks of the search that serve as starts, and its largest grid.
-_SEARCH_SIDE, _PEAKS, _LARGEST_SEARCH = 9, 3, 1_500_000
+_SEARCH_SIDE, _PEAKS, _LARGEST_SEARCH = 12, 3, 1_500_000
+# Sizes of the other person's structures that are searched for.
+_SIZES = (0.85, 1.0, 1.18)
 # Voxels of the new scan that registration works on.
 _LARGEST_SCAN = 2_000_000
 # A smaller share of the surroundings in the new scan counts against a place.
 _OVERLAP = 0.7
 _DAMPING, _MOST_DAMPING = 1e-2, 10.0
+
+
+# How far the search goes beyond the new scan, as a share of a side.
+_BEYOND = 0.1
+
+#: The lowest and the highest corner of a box, (3,) each.
+Core = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +70,22 @@ class Affine:
 
 
 def register(
-    atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, check: Callable[[], None] = lambda: None
-) -> Affine:
-    """Find what an atlas shows in another scan.
+    atlas: sitk.Image,
+    grid: Geometry,
+    core: Core,
+    scan: sitk.Image,
+    scan_grid: Geometry,
+    check: Callable[[], None] = lambda: None,
+) -> list[Affine]:
+    """Find what an atlas shows in another scan: the most similar place first, then others that are hardly less similar.
+
+    Vertebrae, ribs and fingers look like their neighbours; which of the places is right shows only when the scans have
+    been deformed to fit.
 
     Args:
         atlas: The surroundings of the structure, float32.
         grid: Its grid.
+        core: The structure itself, in mm along the grid's axes from its origin.
         scan: The new scan, float32.
         scan_grid: Its grid.
         check: Called between the parts of the work; it may raise to stop.
@@ -77,22 +97,41 @@ def register(
     step = max(side / _LEVELS[-1][0], float((np.prod(whole) / _LARGEST_SCAN) ** (1 / 3)))
     base_grid = grid_over(scan_grid, np.zeros(3), extent(scan_grid), step)
     base = sampled(blurred(scan, step / 2), base_grid)
-    found = [Affine(np.eye(3), shift, centre, -1.0) for shift in _starts(atlas, grid, base, base_grid, side)]
+    found = [
+        Affine(size * np.eye(3), shift, centre, -1.0)
+        for size, shift in _starts(atlas, grid, base, base_grid, side, core)
+    ]
     for points, steps, kept in _LEVELS:
         level = _Level(atlas, grid_over(grid, low, high, side / points), base, side / points)
         climbed = []
         for start in found:
             check()
             climbed.append(level.climb(start, steps))
-        found = sorted(climbed, key=lambda one: -one.similarity)[:kept]
-    return found[0]
+        found = _distinct(climbed, side)[:kept]
+    return found
 
 
-def _starts(atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, side: float) -> list[np.ndarray]:
-    """Shifts in mm: the same place in the world, middle on middle, brightness on brightness, and the likest places."""
+def _distinct(found: list[Affine], side: float) -> list[Affine]:
+    """The places that differ, the most similar one first."""
+    kept: list[Affine] = []
+    for one in sorted(found, key=lambda one: -one.similarity):
+        near = any(np.linalg.norm(one.shift - other.shift) < _SAME_PLACE * side for other in kept)
+        if not near and (not kept or one.similarity > kept[0].similarity - _FAR_LESS_SIMILAR):
+            kept.append(one)
+    return kept
+
+
+def _starts(
+    atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, side: float, core: Core
+) -> list[tuple[float, np.ndarray]]:
+    """Sizes and shifts in mm: the same place, middle on middle, brightness on brightness, and the likest places."""
     middles = [g.to_world((np.array(g.size) - 1) / 2) for g in (grid, scan_grid)]
     masses = [_centre_of_mass(image, g) for image, g in ((atlas, grid), (scan, scan_grid))]
-    return [np.zeros(3), middles[1] - middles[0], masses[1] - masses[0], *_likest(atlas, grid, scan, scan_grid, side)]
+    shifts = [np.zeros(3), middles[1] - middles[0], masses[1] - masses[0]]
+    found = [(1.0, shift) for shift in shifts]
+    for size in _SIZES:
+        found += [(size, shift) for shift in _likest(atlas, grid, scan, scan_grid, side, core, size)]
+    return found
 
 
 def _centre_of_mass(image: sitk.Image, grid: Geometry) -> np.ndarray:
@@ -104,15 +143,19 @@ def _centre_of_mass(image: sitk.Image, grid: Geometry) -> np.ndarray:
     return grid.to_world(np.array(place[::-1]))
 
 
-def _likest(atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, side: float) -> list[np.ndarray]:
-    """The shifts of highest normalised correlation among all that leave the surroundings within the scan."""
+def _likest(
+    atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, side: float, core: Core, size: float
+) -> list[np.ndarray]:
+    """The shifts of highest normalised correlation at one size of the structure."""
+    centre = grid.to_world((np.array(grid.size) - 1) / 2)
     reach = scan_grid.to_world(corners(np.zeros(3), np.array(scan_grid.size) - 1.0))
     along = (reach - np.array(grid.origin)) @ grid.matrix
-    low, high = along.min(axis=0), along.max(axis=0)
+    first, last = core
+    low, high = along.min(axis=0) - _BEYOND * side, along.max(axis=0) + _BEYOND * side
     step = max(side / _SEARCH_SIDE, float((np.prod(np.maximum(high - low, 1.0)) / _LARGEST_SEARCH) ** (1 / 3)))
-    template = array_of(sampled(blurred(atlas, step / 2), grid_over(grid, np.zeros(3), extent(grid), step))).astype(
-        float
-    )
+    cut = grid_over(grid, first, last, step / size)
+    template = array_of(sampled(blurred(atlas, step / 2), cut)).astype(float)
+    middle = cut.to_world((np.array(cut.size) - 1) / 2)
     field = grid_over(grid, low, high, step)
     array = array_of(sampled(blurred(scan, step / 2), field)).astype(float)
     if min(a - t for a, t in zip(array.shape, template.shape, strict=True)) < 0:
@@ -120,8 +163,8 @@ def _likest(atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geom
     places = tuple(slice(0, a - t + 1) for a, t in zip(array.shape, template.shape, strict=True))
 
     def correlated(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        spectrum = np.fft.rfftn(one) * np.conj(np.fft.rfftn(other, one.shape))
-        return np.fft.irfftn(spectrum, one.shape)[places]
+        spectrum = np.fft.rfftn(one) * np.conj(np.fft.rfftn(other, one.shape, axes=(0, 1, 2)))
+        return np.fft.irfftn(spectrum, one.shape, axes=(0, 1, 2))[places]
 
     count = template.size
     centred, ones = template - template.mean(), np.ones_like(template)
@@ -130,8 +173,10 @@ def _likest(atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geom
     shifts = []
     for _ in range(_PEAKS):
         best = np.array(np.unravel_index(int(likeness.argmax()), likeness.shape))
-        shifts.append(field.to_world(best[::-1]) - np.array(grid.origin))
-        around = tuple(slice(max(0, b - t // 4), b + t // 4 + 1) for b, t in zip(best, template.shape, strict=True))
+        found = field.to_world((best + (np.array(template.shape) - 1) / 2)[::-1])
+        # The affine map turns around the middle of the whole grid.
+        shifts.append(found - centre - size * (middle - centre))
+        around = tuple(slice(max(0, b - t // 10), b + t // 10 + 1) for b, t in zip(best, template.shape, strict=True))
         likeness[around] = -2.0
     return shifts
 

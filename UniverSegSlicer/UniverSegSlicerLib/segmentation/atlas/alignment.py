@@ -19,6 +19,8 @@ from .sampling import array_of, blurred, corners, even_contrast, extent, grid_ov
 _MARGIN = 0.15
 # Voxels of that grid; a structure that has more of them is worked on in larger ones.
 _LARGEST_GRID = 500_000
+# Labelled voxels that are followed to see what lies within the new scan.
+_MOST_POINTS = 5000
 # Voxels around the labels that count for the likeness.
 _AROUND = 2.0
 
@@ -45,12 +47,14 @@ class Placed:
         image: Its voxels in [0, 1].
         affine: From it to the new scan.
         inside: Share of its labelled voxels that fall within the new scan, 0 to 1.
+        coarser: How many times as long as its longest voxel side the new scan's is.
     """
 
     scan: LabelledScan
     image: sitk.Image
     affine: Affine
     inside: float
+    coarser: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +76,25 @@ class Aligned:
     folded: float
 
 
-def place(scan: LabelledScan, new: NewScan, check: Callable[[], None] = lambda: None) -> Placed:
-    """Find where a labelled scan's surroundings lie in a new scan."""
+def places(scan: LabelledScan, new: NewScan, check: Callable[[], None] = lambda: None) -> list[Placed]:
+    """Find where a labelled scan's surroundings may lie in a new scan, the likeliest place first."""
     image = image_of(scan.image.array / np.float32(np.iinfo(np.uint16).max), scan.image.geometry)
-    affine = register_affinely(image, scan.image.geometry, new.image, new.grid, check)
-    places = np.argwhere(scan.labels)[:, ::-1]
-    world = scan.image.geometry.to_world(places[:: max(1, len(places) // 5000)])
-    moved = (world - affine.centre) @ affine.matrix.T + affine.centre + affine.shift
-    index = (moved - np.array(new.grid.origin)) @ new.grid.matrix / new.grid.spacing
-    inside = ((index > -0.5) & (index < np.array(new.grid.size) - 0.5)).all(axis=1)
-    return Placed(scan, image, affine, float(inside.mean()))
+    filled = np.argwhere(scan.labels)[:, ::-1]
+    world = scan.image.geometry.to_world(filled[:: max(1, len(filled) // _MOST_POINTS)])
+    spacing = np.array(scan.image.geometry.spacing)
+    core = filled.min(axis=0) * spacing, filled.max(axis=0) * spacing
+    coarser = max(new.grid.spacing) / max(scan.image.geometry.spacing)
+    found = []
+    for affine in register_affinely(image, scan.image.geometry, core, new.image, new.grid, check):
+        moved = (world - affine.centre) @ affine.matrix.T + affine.centre + affine.shift
+        index = (moved - np.array(new.grid.origin)) @ new.grid.matrix / new.grid.spacing
+        inside = ((index > -0.5) & (index < np.array(new.grid.size) - 0.5)).all(axis=1)
+        found.append(Placed(scan, image, affine, float(inside.mean()), coarser))
+    return found
 
 
-def common_grid(placed: Sequence[Placed], new: NewScan) -> Geometry:
-    """Cubes along the new scan's axes over all that the labelled scans' labels were brought to."""
+def common_grid(placed: Sequence[Placed], new: NewScan, voxels: int = _LARGEST_GRID) -> Geometry:
+    """At most so many cubes along the new scan's axes, over all that the scans' labels were brought to."""
     lows, highs = [], []
     for one in placed:
         filled = np.argwhere(one.scan.labels)[:, ::-1]
@@ -101,7 +110,7 @@ def common_grid(placed: Sequence[Placed], new: NewScan) -> Geometry:
     most = extent(new.grid)
     low, high = np.clip(np.min(lows, axis=0), 0, most), np.clip(np.max(highs, axis=0), 0, most)
     smallest = min(*new.grid.spacing, *(min(one.scan.image.geometry.spacing) for one in placed))
-    step = max(smallest, float((np.prod(np.maximum(high - low, smallest)) / _LARGEST_GRID) ** (1 / 3)))
+    step = max(smallest, float((np.prod(np.maximum(high - low, smallest)) / voxels) ** (1 / 3)))
     return grid_over(new.grid, low, high, step)
 
 

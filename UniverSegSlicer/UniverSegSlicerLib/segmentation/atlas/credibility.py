@@ -13,9 +13,11 @@ from .alignment import Aligned, Placed
 # A structure of another person is not half as long, nor twice.
 _STRETCH = (0.6, 1.7)
 # Correlation of the surroundings after affine registration, and of even contrast around the structure at the end.
-_SIMILARITY, _LIKENESS = 0.5, 0.7
+_SIMILARITY, _LIKENESS = 0.55, 0.6
+# The new scan's voxels may be so many times as long as the labelled one's.
+_COARSER = 4.0
 # Share of the structure that lies within the new scan, and share of it where the deformation may fold.
-_INSIDE, _FOLDED = 0.85, 0.05
+_INSIDE, _FOLDED = 0.85, 0.02
 
 
 def doubt_of_place(placed: Placed) -> str | None:
@@ -32,6 +34,9 @@ def doubt_of_place(placed: Placed) -> str | None:
             f"it fits only when stretched {smallest:.2f} to {largest:.2f} times ({_STRETCH[0]:g} to {_STRETCH[1]:g} "
             "are believed): part of the structure may be missing"
         )
+    coarser = placed.coarser
+    if coarser > _COARSER:
+        return f"the new scan's voxels are {coarser:.1f} times as long ({_COARSER:g} times are believed)"
     if placed.inside < _INSIDE:
         return f"only {100 * placed.inside:.0f} % of the structure would lie within the new scan"
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy as np
 from ...imaging import Geometry, IntensityWindow, Volume
 from ...progress import CancelToken, ProgressCallback
 from ..support.scan import LabelledScan
-from .alignment import Aligned, NewScan, align, common_grid, place
+from .alignment import Aligned, NewScan, Placed, align, common_grid, places
 from .credibility import doubt_of_fit, doubt_of_place
 from .sampling import array_of, blurred, even_contrast, image_of, sampled
 from .vote import vote
 
 # Chances below this are none, and the largest log-odds.
 _LEAST_CHANCE, _SUREST = 0.01, 6.0
+# Voxels of the grid on which several places are compared.
+_GLANCE = 120_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,12 @@ class AtlasEvidence:
     warnings: tuple[str, ...]
     credibility: float
 
+    def agreement(self, label: int) -> float:
+        """Mean Dice of what the scans say about a label, each with each other; 1 where only one holds it."""
+        found = [fit.chances[label] > 0.5 for fit in self.aligned if label in fit.scan.label_values]
+        pairs = [2 * (a & b).sum() / max(1, a.sum() + b.sum()) for a, b in itertools.combinations(found, 2)]
+        return float(np.mean(pairs)) if pairs else 1.0
+
     def chance_on(self, label: int, grid: Geometry) -> np.ndarray:
         """The chance of a label at the points of another grid, float32 (K, J, I); 0 beyond the own one."""
         if self.grid is None or label not in self.chances:
@@ -54,6 +63,15 @@ class AtlasEvidence:
         nothing = 1 - np.sum(list(self.chances.values()), axis=0)
         own = np.log(np.maximum(self.chances[label], floor) / np.maximum(nothing, floor))
         return array_of(sampled(image_of(np.clip(own, -_SUREST, _SUREST), self.grid), grid, outside=-_SUREST))
+
+    def brought_to(self, label: int, grid: Geometry) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Image and chance of a label, float32 (K, J, I), of every labelled scan that holds it, on another grid."""
+        if self.grid is None:
+            return
+        for fit in self.aligned:
+            if label in fit.scan.label_values:
+                image, chance = (image_of(a, self.grid) for a in (fit.image, fit.chances[label]))
+                yield array_of(sampled(image, grid)), array_of(sampled(chance, grid))
 
 
 def gather(
@@ -95,12 +113,12 @@ def gather(
     new = NewScan(image_of(window.apply(volume.array), volume.geometry), volume.geometry)
     warnings, placed = [], []
     for scan in scans:
-        where = place(scan, new, check)
-        doubt = doubt_of_place(where)
-        if doubt is None:
-            placed.append(where)
+        found = places(scan, new, check)
+        believed = [one for one in found if doubt_of_place(one) is None]
+        if believed:
+            placed.append(_likest(believed, new, check))
         else:
-            warnings.append(_left_out(scan, doubt))
+            warnings.append(_left_out(scan, str(doubt_of_place(found[0]))))
         advance(f"laying {scan.source or 'a labelled scan'} over the new one")
     values = sorted({value for one in placed for value in one.scan.label_values})
     aligned: list[Aligned] = []
@@ -131,6 +149,14 @@ def gather(
         progress(1.0, "labelled scans have voted")
     credibility = float(np.mean([fit.likeness for fit in aligned]))
     return AtlasEvidence(grid, chances, tuple(aligned), tuple(warnings), credibility)
+
+
+def _likest(found: Sequence[Placed], new: NewScan, check: Callable[[], None]) -> Placed:
+    """The place where the scans are most alike once they have been deformed to fit."""
+    if len(found) == 1:
+        return found[0]
+    values = found[0].scan.label_values
+    return max(found, key=lambda one: align(one, new, common_grid([one], new, _GLANCE), values, check).likeness)
 
 
 def _same_labels(aligned: Sequence[Aligned], values: Sequence[int]) -> list[list[int]]:

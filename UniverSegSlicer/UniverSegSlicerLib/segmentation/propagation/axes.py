@@ -18,7 +18,8 @@ from ..predictor import Meter, probability
 from ..settings import PropagationSettings
 from ..support.set import SupportSet
 from .compose import LabelResult
-from .label_run import LabelRun, VolumeSlices
+from .label_run import LabelRun
+from .slices import VolumeSlices
 from .task import LabelLogits
 
 if TYPE_CHECKING:

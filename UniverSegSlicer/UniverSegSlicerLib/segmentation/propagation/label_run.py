@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ...imaging import Box, IntensityWindow, SliceFrame, Volume, slice_distance, slice_spacing, slice_stack
+from ...imaging import Box, SliceFrame, slice_distance
 from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
 from ..region import grown_where_touched, region_around
 from ..settings import PropagationSettings
 from ..support.planes import example_planes
 from ..support.set import SupportSet
+from .atlas_led import AtlasSay
 from .compose import LabelResult
 from .detail import refine_in_tiles
 from .passes import predict_slices, smooth_along_slices
+from .slices import VolumeSlices
 from .strategies import STRATEGIES, Strategy
 from .task import LabelLogits, LabelTask, Watch
 
@@ -25,46 +27,12 @@ if TYPE_CHECKING:
 
 # The region may grow this often after the segmentation; each time it is predicted anew.
 _GROWTHS = 2
-# Slices that are brought to the network's grid at once hold about this many pixels.
-_SLAB_PIXELS = 4_000_000
 # Tiles show more only where a network pixel is larger than this many image pixels.
 _COARSE = 1.25
 # Logits beyond this are as certain, and float16 holds no more than six times as much.
 _LOUDEST = 1e4
 # A first look at whole slices is followed by a second one at a region, if that is at most this share of the slice.
 _NARROWER = 0.75
-
-
-@dataclass(frozen=True, eq=False)
-class VolumeSlices:
-    """A volume as a stack of slices."""
-
-    volume: Volume
-    axis: str
-    window: IntensityWindow
-
-    @property
-    def stack(self) -> np.ndarray:
-        """(N, rows, cols), a view."""
-        return slice_stack(self.volume.array, self.axis)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, cols)."""
-        rows, cols = self.stack.shape[1:]
-        return rows, cols
-
-    @property
-    def spacing(self) -> tuple[float, float]:
-        """(row_mm, col_mm)."""
-        return slice_spacing(self.volume.geometry, self.axis)
-
-    def seen_through(self, frame: SliceFrame) -> np.ndarray:
-        """All slices on the frame's square, float32 (N, size, size)."""
-        stack = self.stack
-        step = max(1, _SLAB_PIXELS // max(1, self.shape[0] * self.shape[1]))
-        parts = [frame.to_network(stack[n : n + step], window=self.window) for n in range(0, len(stack), step)]
-        return np.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +50,7 @@ class LabelRun:
         settings: The settings.
         meter: Progress and cancellation.
         watch: Told what the strategy weighs, if it weighs, anew for each region.
+        atlas: What labelled scans say about the label; None where there are none that are to be believed.
     """
 
     slices: VolumeSlices
@@ -94,6 +63,7 @@ class LabelRun:
     settings: PropagationSettings
     meter: Meter
     watch: Watch | None = None
+    atlas: AtlasSay | None = None
 
     @property
     def way(self) -> Strategy:
@@ -106,6 +76,10 @@ class LabelRun:
         """Predict the label in all wanted slices."""
         drawn = [mask for mask in self.marks.values() if mask.any()]
         known = Box.around(np.stack(drawn)) if drawn else None
+        if self.atlas is not None and known is None:
+            return self.atlas.lead(self.slices, self.marks, self.wanted, self.model, self.settings, self.meter)
+        if self.atlas is not None and known is not None:
+            known = known.union(self.atlas.box(self.slices) or known)
         box = region_around(known, self.slices.shape, self.slices.spacing, self.settings)
         frame, task, found = self._attempt(box)
         if known is None and not self.marks:
@@ -123,6 +97,8 @@ class LabelRun:
         sigma = self.settings.smooth * self.way.smoothing(task)
         if sigma:
             found.logits = smooth_along_slices(found.logits, sigma)
+        if self.atlas is not None:
+            found.logits = self.atlas.beside_marks(self.slices, frame, found.logits, task.marks)
         # Half the memory, and finer steps than any threshold asks for.
         found.logits = np.clip(found.logits, -_LOUDEST, _LOUDEST).astype(np.float16)
         found.spread = None if found.spread is None else found.spread.astype(np.float16)

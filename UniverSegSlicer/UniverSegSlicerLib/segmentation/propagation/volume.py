@@ -17,14 +17,20 @@ from ..predictor import PRIOR_CHANNELS, Meter
 from ..settings import PropagationSettings
 from ..support.marks import find_marked_slices, known_masks, same_grid_labels
 from ..support.set import SupportSet
+from .atlas_led import ask_atlas, nothing_found
 from .axes import agreed
 from .compose import LabelResult, compose
-from .label_run import LabelRun, VolumeSlices
+from .label_run import LabelRun
 from .parts import remove_detached
 from .ranking import Outlook, SliceSuggestion, rank_slices
+from .slices import VolumeSlices
 
 if TYPE_CHECKING:
     from ...network import InContextModel
+
+
+# Share of the progress in which labelled scans are laid over the volume.
+_LAID_OVER = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,8 @@ class Propagation:
         device: Where the network computed.
         model: Name of the model.
         removed: Label value to voxels of detached parts that were removed; see ``keep_detached`` of the settings.
+        warnings: What the user should know, one sentence each: labelled scans that were left out, and why.
+        credibility: How alike the labelled scans that count are to the volume, 0 to 1; None where there are none.
     """
 
     labels: np.ndarray
@@ -54,6 +62,8 @@ class Propagation:
     device: str
     model: str
     removed: dict[int, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    credibility: float | None = None
 
 
 def resolve_strategy(strategy: str, model: InContextModel) -> str:
@@ -99,7 +109,8 @@ def propagate(
         axis: "i", "j", "k", or "auto": from the marks, else from the support set, else "k".
         label_values: The labels to segment; all that marks and support set hold by default. Other labels in the marks
             are ignored.
-        support: More examples, from other volumes or pictures.
+        support: More examples, from other volumes or pictures. Whole scans among them are laid over the volume, unless
+            a strategy other than "guided" is asked for.
         marked_indices: The marked slices along the axis, where slices without any label are marked as well: on them,
             and on the others, a label that is not there is known to be absent. Without it, so is a label whose place
             others take on the next marked slice beyond its own.
@@ -134,7 +145,14 @@ def propagate(
     count = volume.array.shape[array_axis(axis)]
     wanted = _wanted(count, marked, settings)
 
-    slices = VolumeSlices(volume, axis, window or IntensityWindow.of(volume.array))
+    window = window or IntensityWindow.of(volume.array)
+    slices = VolumeSlices(volume, axis, window)
+    atlas = None
+    if strategy == "guided" and any(scan.used for scan in support.scans):
+        atlas = ask_atlas(
+            volume, support, values, window=window, progress=sub_progress(progress, 0.0, _LAID_OVER), cancel=cancel
+        )
+        progress = sub_progress(progress, _LAID_OVER, 1.0)
     passes = len(wanted) + (0 if settings.keep_marked else len(marked))
     # The last part of the progress is the way back to the volume's grid.
     ready = 0.95 / settings.axes
@@ -142,10 +160,14 @@ def propagate(
     meter = Meter(sub_progress(progress, 0.0, ready), cancel, total)
     complete = marked_indices is not None
     known = [{} if kept is None else known_masks(value, marked, kept, complete) for value in values]
-    results = [
-        LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter).run()
-        for value, masks in zip(values, known, strict=True)
-    ]
+    results = []
+    for value, masks in zip(values, known, strict=True):
+        if atlas is not None and value in atlas.silent and not any(mask.any() for mask in masks.values()):
+            results.append(nothing_found(slices, value))
+            continue
+        says = None if atlas is None else atlas.says.get(value)
+        run = LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter, atlas=says)
+        results.append(run.run())
     labels = np.zeros(volume.array.shape, np.uint16)
     certain = np.ones(volume.array.shape, np.float32) if confidence else None
     stack = slice_stack(labels, axis)
@@ -177,6 +199,8 @@ def propagate(
         str(model.device),
         model.name,
         removed,
+        () if atlas is None else atlas.warnings,
+        None if atlas is None else atlas.credibility,
     )
 
 

@@ -6,9 +6,12 @@ import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ....errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Extra:
         return (self.dataset, self.volume, self.label, self.model, self.start, self.extra)
 
 
-Row = TypeVar("Row", Score, Bin, Extra)
+Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
