@@ -117,7 +117,7 @@ def test_a_scan_that_does_not_fit_takes_no_part(support: SupportSet, next_patien
 
 
 def test_several_scans_vote(next_patient) -> None:
-    scans = [LabelledScan.of(*head((n, 0, -n), 1 + n / 40, noise=n), source=str(n)) for n in (-2, 0, 2)]
+    scans = [LabelledScan.of(*head((n, 0, -n), 1 + n / 40, noise=n + 3), source=str(n)) for n in (-2, 0, 2)]
     evidence = gather(next_patient[0], scans)
     assert len(evidence.aligned) == 3 and evidence.agreement(1) > 0.7
     found = evidence.logits_on(1, GRID) > 0
