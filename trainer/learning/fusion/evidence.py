@@ -24,7 +24,7 @@ from UniverSegSlicerLib.segmentation import PropagationSettings, SupportSet
 from UniverSegSlicerLib.segmentation.predictor import Meter
 from UniverSegSlicerLib.segmentation.propagation.guided.fusion import AROUND_ONE, BETWEEN, BEYOND, Terms, Weights
 from UniverSegSlicerLib.segmentation.propagation.label_run import LabelRun
-from UniverSegSlicerLib.segmentation.propagation.slices import VolumeSlices
+from UniverSegSlicerLib.segmentation.propagation.task import VolumeSlices
 from UniverSegSlicerLib.writing import replacing
 
 #: Where slices are marked, and how many.

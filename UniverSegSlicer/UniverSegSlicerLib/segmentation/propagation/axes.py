@@ -19,8 +19,7 @@ from ..settings import PropagationSettings
 from ..support.set import SupportSet
 from .compose import LabelResult
 from .label_run import LabelRun
-from .slices import VolumeSlices
-from .task import LabelLogits
+from .task import LabelLogits, VolumeSlices
 
 if TYPE_CHECKING:
     from ...network import InContextModel

@@ -14,13 +14,12 @@ from ..region import grown_where_touched, region_around
 from ..settings import PropagationSettings
 from ..support.planes import example_planes
 from ..support.set import SupportSet
-from .atlas_led import AtlasSay
 from .compose import LabelResult
 from .detail import refine_in_tiles
+from .laid_over import AtlasSay
 from .passes import predict_slices, smooth_along_slices
-from .slices import VolumeSlices
 from .strategies import STRATEGIES, Strategy
-from .task import LabelLogits, LabelTask, Watch
+from .task import LabelLogits, LabelTask, VolumeSlices, Watch
 
 if TYPE_CHECKING:
     from ...network import InContextModel

@@ -17,13 +17,13 @@ from ..predictor import PRIOR_CHANNELS, Meter
 from ..settings import PropagationSettings
 from ..support.marks import find_marked_slices, known_masks, same_grid_labels
 from ..support.set import SupportSet
-from .atlas_led import ask_atlas, nothing_found
 from .axes import agreed
 from .compose import LabelResult, compose
 from .label_run import LabelRun
+from .laid_over import ask_atlas, nothing_found
 from .parts import remove_detached
 from .ranking import Outlook, SliceSuggestion, rank_slices
-from .slices import VolumeSlices
+from .task import VolumeSlices
 
 if TYPE_CHECKING:
     from ...network import InContextModel

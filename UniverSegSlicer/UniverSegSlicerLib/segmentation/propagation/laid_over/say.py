@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...imaging import OUTSIDE_LOGIT, Box, Geometry, IntensityWindow, SliceFrame, Volume, array_axis, slice_stack
-from ...progress import CancelToken, ProgressCallback
-from ..atlas import AtlasEvidence, gather
-from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, planes
-from ..region import region_around
-from ..settings import PropagationSettings
-from ..shapes import signed_distance
-from ..support.choice import draw_support
-from ..support.set import SupportSet
-from .compose import LabelResult
-from .slices import VolumeSlices
-from .task import LabelLogits
+from ....imaging import OUTSIDE_LOGIT, Box, Geometry, IntensityWindow, SliceFrame, Volume, array_axis, slice_stack
+from ....progress import CancelToken, ProgressCallback
+from ...atlas import AtlasEvidence, gather
+from ...predictor import PRIOR_CHANNELS, Meter, SupportStack, planes
+from ...region import region_around
+from ...settings import PropagationSettings
+from ...shapes import signed_distance
+from ...support.choice import draw_support
+from ...support.set import SupportSet
+from ..compose import LabelResult
+from ..task import LabelLogits, VolumeSlices
 
 if TYPE_CHECKING:
-    from ...network import InContextModel
+    from ....network import InContextModel
 
 # A structure may be where its chance is higher than this.
 _POSSIBLE = 0.05
