@@ -282,8 +282,6 @@ def propagate(
         "tuning": tuning_fact(tuned),
         "version": __version__,
     }
-    for warning in dict.fromkeys(w for each in results for w in each.warnings):
-        notice(warning)
     if as_json:
         print_json(summary)
     else:
@@ -325,6 +323,7 @@ def _notes(results: list[Propagation], layers: list[LabelMap], settings: Propaga
     """What a person should know of a run that went well."""
     from ..segmentation import MarkedSlices, are_thin
 
+    yield from dict.fromkeys(warning for each in results for warning in each.warnings)
     result = results[0]
     slices = range(result.labels.shape[array_axis(result.axis)])
     within = "of the range " if settings.slice_range else ""
