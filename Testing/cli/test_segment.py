@@ -180,3 +180,18 @@ def test_options_that_do_not_go_together(folders: Path, command: Command) -> Non
     (folders / "out").write_text("a file")
     support = ("--support-images", folders / "images", "--support-labels", folders / "labels")
     assert_refused(command("segment", *images, *support), "out is a file")
+
+
+@pytest.mark.parametrize("folder", ["queries", "images", "labels"])
+def test_pictures_that_are_read_are_never_overwritten(
+    folders: Path, tiny_model_path: Path, command: Command, folder: str
+) -> None:
+    before = {path: path.read_bytes() for path in folders.rglob("*") if path.is_file()}
+    (folders / "out").symlink_to(folders / folder)
+    assert_refused(segment(command, folders, tiny_model_path), "holds inputs of this run")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_masks_of_one_name_are_refused(folders: Path, tiny_model_path: Path, command: Command) -> None:
+    write_picture(folders / "queries" / "A.png", np.zeros((4, 5), np.uint8))
+    assert_refused(segment(command, folders, tiny_model_path), "one file on many disks")

@@ -120,3 +120,57 @@ def test_only_png_of_bytes_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="float64"):
         write_picture(tmp_path / "p.png", GREY / 255)
     assert not list(tmp_path.iterdir())
+
+
+MASK = np.pad(np.ones((4, 6), bool), ((2, 3), (1, 5)))
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.tif", "p.webp"])
+@pytest.mark.parametrize(("ink", "value"), [(255, 255), (0, 1)])
+def test_ink_on_a_transparent_ground_is_the_label(tmp_path: Path, name: str, ink: int, value: int) -> None:
+    pixels = np.full((*MASK.shape, 4), ink, np.uint8)
+    pixels[..., 3] = MASK * 255
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / name, **({"lossless": True, "exact": True} if name.endswith("webp") else {}))
+    np.testing.assert_array_equal(read_label_picture(tmp_path / name), MASK * value)
+
+
+def test_what_is_transparent_is_background(tmp_path: Path) -> None:
+    values = np.where(MASK, 3, 7).astype(np.uint8)
+    values[3, 3] = 4
+    Image.fromarray(np.stack([values, MASK * np.uint8(255)], axis=-1), "LA").save(tmp_path / "p.png")
+    np.testing.assert_array_equal(read_label_picture(tmp_path / "p.png"), np.where(MASK, values, 0))
+
+
+@pytest.mark.parametrize("name", ["p.jpg", "p.JPEG", "named.png", "p.tif", "p.webp"])
+def test_lossy_label_maps_are_refused(tmp_path: Path, name: str) -> None:
+    image = Image.fromarray(MASK.astype(np.uint8) * 255)
+    kinds = {"p.tif": {"format": "TIFF", "compression": "jpeg"}, "p.webp": {"format": "WEBP", "quality": 50}}
+    image.save(tmp_path / name, **kinds.get(name, {"format": "JPEG"}))
+    with pytest.raises(InputError, match="lossy"):
+        read_label_picture(tmp_path / name)
+    assert read_picture(tmp_path / name).shape == MASK.shape
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.tif"])
+def test_pictures_are_turned_as_viewers_show_them(tmp_path: Path, name: str, orientation: int) -> None:
+    raw = Image.fromarray((np.arange(63, dtype=np.uint8) * 4).reshape(7, 9).repeat(8, 0).repeat(8, 1))
+    exif = Image.Exif()
+    exif[274] = orientation
+    raw.save(tmp_path / name, exif=exif, **({"quality": 100} if name == "p.jpg" else {}))
+    turn = Image.Transpose
+    turns = [None, None, turn.FLIP_LEFT_RIGHT, turn.ROTATE_180, turn.FLIP_TOP_BOTTOM, turn.TRANSPOSE, turn.ROTATE_270]
+    method = [*turns, turn.TRANSVERSE, turn.ROTATE_90][orientation]
+    shown = np.asarray(raw if method is None else raw.transpose(method), dtype=float)
+    np.testing.assert_allclose(read_picture(tmp_path / name), shown, atol=3)
+
+
+@pytest.mark.parametrize("name", ["p.bmp", "p.gif", "p.pgm", "P.PNG"])
+def test_further_kinds_of_pictures(tmp_path: Path, name: str) -> None:
+    Image.fromarray(GREY).save(tmp_path / name)
+    np.testing.assert_allclose(read_picture(tmp_path / name), GREY, atol=1e-6)
+    (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(InputError, match=f"{name} is not a picture") as caught:
+        read_picture(tmp_path / name)
+    assert "0x" not in str(caught.value)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bz2
 import contextlib
-import gzip
+import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .promises import LARGEST_RATIO, check_room
 _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 _CHUNK = 1 << 20
 _PIECE = 16 << 20
+_GZIP_ONLY = zlib.MAX_WBITS | 16
 # Behind the voxels a gzip stream is read on to its end, which tells whether it is whole; nobody has more there.
 _LONGEST_TAIL = 64 << 20
 
@@ -48,7 +49,8 @@ class Stream:
         present = self.path.stat().st_size
         if self.packed:
             check_room(self.path, length, present * LARGEST_RATIO)
-            self.file.seek(offset)
+            while offset > 0 and (skipped := self.file.read(min(offset, _CHUNK))):
+                offset -= len(skipped)
         else:
             room = max(0, present - self.start - offset)
             if room < length:
@@ -63,35 +65,47 @@ class Stream:
             found += count
         return buffer
 
-    def read_header(self, lengths: Sequence[int]) -> bytes:
-        """The first bytes, as many as the longest of these lengths, rising, that is there."""
-        data = b""
-        for length in lengths:
-            try:
-                data += self.file.read(length - len(data))
-            except (OSError, EOFError):
-                if not data:
-                    raise
-                break  # what is behind a short stream matters no more here than it does behind the voxels
-        return data
-
     def check_end(self) -> None:
         """Read a packed stream to its end: only so it is known to be whole. What lies behind it does not matter."""
         if not self.packed:
             return
-        try:
-            left = _LONGEST_TAIL
-            while left > 0 and (chunk := self.file.read(_CHUNK)):
-                left -= len(chunk)
-        except gzip.BadGzipFile as error:
-            if "Not a gzipped file" not in str(error):
-                raise
-        except OSError as error:
-            if not _is_damage(error):
-                raise
+        left = _LONGEST_TAIL
+        while left > 0 and (chunk := self.file.read(_CHUNK)):
+            left -= len(chunk)
 
     def _cut(self, found: int, length: int) -> InputError:
         return InputError(f"{self.path} is cut off: {found} of {length} bytes of voxels are there.")
+
+
+class _Gzip(io.RawIOBase):
+    """The content of a gzip file, its checksums looked at by zlib; what follows its streams is left alone.
+
+    :mod:`gzip` unpacks 8 kB at a time, copies each piece twice, and takes what follows for damage.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._packed = b""
+        self._inflate = zlib.decompressobj(_GZIP_ONLY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._inflate.eof:
+                self._packed = self._inflate.unused_data or self._raw.read(_CHUNK)
+                if not self._packed.startswith(_GZIP):
+                    return 0
+                self._inflate = zlib.decompressobj(_GZIP_ONLY)
+            packed = self._packed or self._raw.read(_CHUNK)
+            data = self._inflate.decompress(packed, min(len(buffer), _CHUNK))
+            self._packed = self._inflate.unconsumed_tail
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            if not packed:
+                raise EOFError
 
 
 @contextlib.contextmanager
@@ -113,7 +127,7 @@ def opened(path: Path, packing: str | None = None, start: int = 0) -> Iterator[S
             raw.seek(start)
         try:
             if packing == "gzip":
-                yield Stream(path, gzip.GzipFile(fileobj=raw), start, True)  # type: ignore[arg-type]
+                yield Stream(path, io.BufferedReader(_Gzip(raw), _CHUNK), start, True)
             elif packing == "bzip2":
                 yield Stream(path, bz2.BZ2File(raw), start, True)
             else:
@@ -121,7 +135,8 @@ def opened(path: Path, packing: str | None = None, start: int = 0) -> Iterator[S
         except EOFError as error:
             raise InputError(f"{path} is cut off: its compressed data end too early.") from error
         except (zlib.error, OSError) as error:
-            if isinstance(error, OSError) and not _is_damage(error):
+            # What bz2 raises about damage carries no number of the operating system.
+            if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise InputError(f"{path} is damaged: its compressed data are cut off or corrupt.") from error
 
@@ -130,11 +145,6 @@ def _packing(start: bytes) -> str:
     if start[:2] == _GZIP:
         return "gzip"
     return "bzip2" if start == _BZIP2 else "raw"
-
-
-def _is_damage(error: OSError) -> bool:
-    # What gzip and bz2 raise carries no number of the operating system.
-    return error.errno is None
 
 
 def first_bytes(path: Path, count: int) -> bytes:
@@ -148,8 +158,8 @@ def is_packed(path: Path) -> bool:
     return _packing(first_bytes(path, 3)) != "raw"
 
 
-def first_unpacked(path: Path, lengths: Sequence[int]) -> bytes:
-    """The first bytes of a file, unpacked, of the longest of these lengths that is there; none where it is damaged."""
+def first_unpacked(path: Path, count: int) -> bytes:
+    """The first bytes of a file, unpacked; none where it is damaged."""
     with contextlib.suppress(InputError), opened(path) as stream:
-        return stream.read_header(lengths)
+        return stream.file.read(count)
     return b""

@@ -24,7 +24,7 @@ def is_nifti(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(_SINGLE):
         return True
-    start = first_unpacked(path, sorted(HEADER_BYTES))
+    start = first_unpacked(path, _LONGEST)
     if name.endswith(tuple(f".hdr{packing}" for packing in _PACKING)):
         return byte_order(start) is not None
     if name.endswith(tuple(f".img{packing}" for packing in _PACKING)):
@@ -58,7 +58,7 @@ def pair_of(path: Path) -> tuple[Path, Path]:
     Raises:
         InputError: The other one is missing.
     """
-    start = first_unpacked(path, sorted(HEADER_BYTES))
+    start = first_unpacked(path, _LONGEST)
     if byte_order(start) is not None and magic(start) in ("n+1", "n+2"):
         return path, path
     ending = _ending(path)

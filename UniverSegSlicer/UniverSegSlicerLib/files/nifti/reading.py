@@ -75,7 +75,7 @@ def _header(path: Path) -> Any:
     import nibabel
 
     with opened(path) as stream:
-        data = stream.read_header(sorted(HEADER_BYTES))
+        data = stream.file.read(max(HEADER_BYTES))
     order = byte_order(data)
     if order is None:
         raise InputError(f"{path} is not a NIfTI file, or its header is damaged or cut off.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from dataclasses import dataclass
@@ -99,12 +100,15 @@ def _decode(ending: str, data: bytes, palette_as_indices: bool) -> Raster:
     if ending == ".npy":
         return Raster(_as_planes(np.load(io.BytesIO(data), allow_pickle=False)))
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _decode_tiff(data)
+        with contextlib.suppress(ValueError):  # a compression that tifffile lacks; Pillow may know it
+            return _decode_tiff(data)
     with pillow().open(io.BytesIO(data)) as image:
         if getattr(image, "n_frames", 1) > 1 and image.format not in ("MPO",):
             raise InputError(f"it has {image.n_frames} pages or frames; a picture has one.")
         lossy = image.format in _LOSSY_FORMATS or (image.format == "WEBP" and b"VP8 " in data)
-        turn = image.getexif().get(274, 1)
+        lossy = lossy or (image.format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg"))
+        # Pillow turns TIFF by itself.
+        turn = 1 if image.format == "TIFF" else image.getexif().get(274, 1)
         alpha = _alpha(image)
         if image.mode == "1":
             pixels = np.asarray(image.convert("L")) // 255
