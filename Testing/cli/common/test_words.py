@@ -13,8 +13,8 @@ import SimpleITK as sitk
 
 from UniverSegSlicerLib.files import Segment, read_label_map, write_label_map
 
-from .conftest import Command, Scan
-from .test_bad_input import assert_refused
+from ..conftest import Command, Scan
+from ..test_bad_input import assert_refused
 
 COMMANDS = [
     (),

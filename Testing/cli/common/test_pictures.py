@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from UniverSegSlicerLib.cli.common.pictures import COLOURS, Row, View, choose_slices, draw_slices
@@ -87,3 +88,24 @@ def test_an_unwritable_picture(tmp_path: Path) -> None:
         draw_slices(
             tmp_path / "missing" / "picture.png", volume, "k", [Row("r", volume.array)], marked=[], names={}, title=""
         )
+
+
+def test_every_name_of_a_long_legend_is_inside_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.arange(9 * 12 * 12).reshape(9, 12, 12) % 37
+    names = {value: f"structure {value}" for value in range(1, 36)} | {36: "a very long name " * 9}
+    outside, colours = [], set()
+    saved = Figure.savefig
+
+    def looked_at(figure: Figure, *given: object, **options: object) -> None:
+        figure.canvas.draw()
+        for text in figure.legends[0].get_texts():
+            box = text.get_window_extent()
+            if not (figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0):
+                outside.append(text.get_text())
+        colours.update(patch.get_facecolor() for patch in figure.legends[0].get_patches())
+        saved(figure, *given, **options)
+
+    monkeypatch.setattr(Figure, "savefig", looked_at)
+    volume = Volume(labels.astype(np.int16), Geometry((12, 12, 9)))
+    draw_slices(tmp_path / "p.png", volume, "k", [Row("r", labels)], marked=[2], names=names, title="患者")
+    assert outside == [] and len(colours) == 36
