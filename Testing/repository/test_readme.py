@@ -16,7 +16,7 @@ from UniverSegSlicerLib.cli.app import app as slicer_app
 from UniverSegSlicerLib.files import read_label_map, write_label_map, write_volume
 from UniverSegSlicerLib.imaging import Geometry
 
-DOCUMENTS = ("README.md", "docs", "CHANGELOG.md", "Testing/Slicer/README.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs", "CHANGELOG.md", "Testing/Slicer/README.md")
 
 
 def documents(repository: Path) -> list[Path]:
