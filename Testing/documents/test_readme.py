@@ -31,7 +31,15 @@ def documents(repository: Path) -> list[Path]:
 
 def blocks(text: str, language: str) -> list[str]:
     """The fenced code blocks in one language ("" for those without)."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found: list[str] = []
+    inside: str | None = None
+    for line in text.splitlines(keepends=True):
+        if line.startswith("```"):
+            inside = line[3:].strip() if inside is None else None
+            found += [""] if inside == language else []
+        elif inside == language:
+            found[-1] += line
+    return found
 
 
 def command_lines(repository: Path, program: str) -> Iterator[tuple[str, str]]:
