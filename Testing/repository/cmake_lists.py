@@ -1,6 +1,7 @@
-"""The lists of files in the CMake files: read, compared with the tree, rewritten.
+"""The lists of files in the CMake files and of packages in pyproject.toml: read, compared with the tree, rewritten.
 
-Slicer installs only what CMake names, so a file that is missing there works in the source tree and fails for the user.
+Slicer installs only what CMake names, and the wheel holds only the packages that pyproject.toml names, so what is
+missing there works in the source tree and fails for the user.
 ``python Testing/repository/cmake_lists.py`` rewrites the lists after files were added or removed.
 """
 
@@ -13,6 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 #: Folders that hold one Slicer module each (a folder with a CMakeLists.txt that the top-level file adds).
 MODULES = ("UniverSegSlicer", "SegmentEditorUniverSeg")
 
+LIBRARY = "UniverSegSlicerLib"
 SCRIPTS = "MODULE_PYTHON_SCRIPTS"
 RESOURCES = "MODULE_PYTHON_RESOURCES"
 EXTENSION_RESOURCES = "EXTENSION_RESOURCES"
@@ -59,8 +61,28 @@ def write_list(cmake: Path, variable: str, items: list[str]) -> None:
     )
 
 
+def packages() -> list[str]:
+    """The packages of the wheel: folders with an ``__init__.py``, and the one of data (see pyproject.toml)."""
+    found = [f"{LIBRARY}.bundled"]
+    for root, name in ((REPOSITORY / "UniverSegSlicer", LIBRARY), (REPOSITORY, "trainer")):
+        found += [".".join(path.parent.relative_to(root).parts) for path in (root / name).rglob("__init__.py")]
+    return sorted(found)
+
+
+def write_packages() -> None:
+    """Put the packages into ``[tool.setuptools]`` of pyproject.toml; a list that has them all stays as it is."""
+    file = REPOSITORY / "pyproject.toml"
+    listed = re.search(r"^\[tool\.setuptools\]\npackages = \[\n(.*?)^\]", text := file.read_text(), re.DOTALL | re.M)
+    if listed is None:
+        raise ValueError(f"{file} has no list of packages")
+    if sorted(re.findall(r'"(.+?)"', listed.group(1))) != packages():
+        body = "".join(f'  "{name}",\n' for name in packages())
+        file.write_text(text[: listed.start(1)] + body + text[listed.end(1) :])
+
+
 def main() -> None:
     """Rewrite every list."""
+    write_packages()
     for module in modules():
         for variable, items in files_of_module(module).items():
             write_list(module / "CMakeLists.txt", variable, items)

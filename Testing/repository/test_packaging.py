@@ -32,7 +32,7 @@ def test_every_python_file_is_in_the_wheel(repository: Path, wheel: set[str], ro
     base = repository / root
     files = [path.relative_to(base).as_posix() for path in (base / package).rglob("*.py")]
     assert len(files) > 5
-    assert set(files) - wheel == set(), "add the package to [tool.setuptools] packages in pyproject.toml"
+    assert set(files) - wheel == set(), "run: python Testing/repository/cmake_lists.py"
 
 
 def test_every_data_file_of_the_trainer_is_in_the_wheel(repository: Path, wheel: set[str]) -> None:
