@@ -86,7 +86,7 @@ def test_the_demo_on_a_coarse_copy(
     again = dice_of_labels(result.array, small.truth, NAMES, axis="j", without=report["marked"])
     for value, name in NAMES.items():
         assert report["structures"][name]["dice"] == pytest.approx(again[value], abs=1e-4)
-        assert f"{again[value]:.3f}" in done.out and name in done.out
+        assert f"{report['structures'][name]['dice']:.3f}" in done.out and name in done.out
         assert 0 < report["structures"][name]["dice_copy_nearest"] < 1
     assert report["mean"]["dice"] == pytest.approx(np.mean(list(again.values())), abs=1e-4)
     assert report["model"] == "tiny" and report["seconds"] > 0 and "torch" in report["versions"]

@@ -84,7 +84,7 @@ def test_the_commands_are_those_of_the_readme() -> None:
         "demo",
         "report",
     }
-    assert {path[1] for path in ALL if path[0] == "support"} == {"create", "inspect", "export"}
+    assert {path[1] for path in ALL if path[0] == "support"} == {"create", "inspect", "export", "tune"}
     assert {path[1] for path in ALL if path[0] == "models"} == {"list", "download", "verify", "remove"}
 
 

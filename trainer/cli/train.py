@@ -32,7 +32,7 @@ def train(
     ] = False,
     initial: Annotated[
         Path | None,
-        typer.Option(help="Start from the averaged weights of this checkpoint or run."),
+        typer.Option(help="Start from the averaged weights of this checkpoint or run, or from a model file."),
     ] = None,
 ) -> None:
     """Train a network from a store, by a configuration file.

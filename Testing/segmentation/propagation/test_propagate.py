@@ -89,7 +89,7 @@ def test_the_range_bounds_what_is_predicted(phantom, model) -> None:
     result = propagate(phantom.volume, marks, model=model, settings=settings)
     found = np.flatnonzero(result.labels.any(axis=(1, 2)))
     assert found.tolist() == [9, 10, 11, 12, 13, 14]
-    with pytest.raises(InputError, match="beyond the 24 slices"):
+    with pytest.raises(InputError, match="slices 9 to 24 are not all in the volume, whose slices are 0 to 23"):
         propagate(phantom.volume, marks, model=model, settings=PropagationSettings(slice_range=(9, 25)))
 
 
@@ -207,9 +207,9 @@ def test_what_cannot_be_done_is_said(phantom, model) -> None:
         propagate(phantom.volume, marks - 0.5, model=model)
     with pytest.raises(InputError, match="axis 'z'"):
         propagate(phantom.volume, marks, model=model, axis="z")
-    with pytest.raises(InputError, match="not slices k:0 to k:23"):
+    with pytest.raises(InputError, match="24 are not all slices of the volume, which has k:0 to k:23"):
         propagate(phantom.volume, marks, model=model, axis="k", marked_indices=[24])
-    with pytest.raises(InputError, match="without marks"):
+    with pytest.raises(InputError, match="marked slices are named, and there are no marks on them"):
         support = SupportSet.from_volume(phantom.volume, marks)
         propagate(phantom.volume, None, model=model, support=support, marked_indices=[3])
     with pytest.raises(InputError, match="no finite value"):

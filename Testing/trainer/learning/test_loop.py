@@ -19,6 +19,7 @@ from trainer.tasks.episodes import EpisodeSettings, without_randomness
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.weights.files import write_network
 
 CONFIG = TrainingConfig(
     name="tiny",
@@ -134,6 +135,18 @@ def test_a_start_from_another_run_takes_its_averaged_weights(tmp_path: Path, poo
     run(still, tmp_path / "second", pool, initial=tmp_path / "first")
     first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
     assert torch.equal(first["averaged out_conv.conv.weight"], second["raw out_conv.conv.weight"])
+
+
+def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:
+    run(CONFIG, tmp_path / "first", pool)
+    write_network(tmp_path / "model.safetensors", averaged_network(tmp_path / "first"), half=False)
+    still = replace(CONFIG, optimizer=OptimizerSettings(learning_rate=0.0))
+    run(still, tmp_path / "second", pool, initial=tmp_path / "model.safetensors")
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    assert torch.equal(first["averaged out_conv.conv.weight"], second["raw out_conv.conv.weight"])
+    other = replace(still, architecture=replace(CONFIG.architecture, encoder=(8, 4, 4)))
+    with pytest.raises(ModelError, match=r"encoder is \[4, 4, 4\] in the checkpoint"):
+        run(other, tmp_path / "third", pool, initial=tmp_path / "model.safetensors")
 
 
 def test_nan_stops_the_run_names_the_task_and_keeps_good_weights(

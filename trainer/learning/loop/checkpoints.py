@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer.folders import remove_folder, replace_folder
 from UniverSegSlicerLib.errors import ModelError, OutputError
 from UniverSegSlicerLib.network.families import AnyArchitecture, AnyNetwork, architecture_from_json
-from UniverSegSlicerLib.network.weights.files import build_network, load_tensors
+from UniverSegSlicerLib.network.weights.files import build_network, load_tensors, read_network
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors, write_safetensors
 
 _NAME = re.compile(r"step_(\d+)")
@@ -130,7 +130,13 @@ def require_same_trunk(found: AnyArchitecture, wanted: AnyArchitecture, source: 
 
 
 def averaged_network(path: Path) -> AnyNetwork:
-    """The network with the averaged weights of a checkpoint or run, for evaluation and release."""
+    """The network with the averaged weights of a checkpoint or run, for evaluation and release; or of a model file.
+
+    Raises:
+        ModelError: There is no checkpoint, or the file is damaged.
+    """
+    if Path(path).is_file():
+        return read_network(Path(path))
     path = find_checkpoint(Path(path))
     state, metadata = read_safetensors(path / "averaged.safetensors")
     return build_network(state, architecture_from_json(metadata.get("architecture", "null")), path)

@@ -19,7 +19,7 @@ class RunOptions:
         minutes: Stop, with a checkpoint, after so many minutes (None: at the end of the configuration).
         resume: Go on from the folder's latest checkpoint.
         changed_config: Allow a resumed run to go on with another configuration of the same network.
-        initial: A checkpoint or run whose averaged weights are the start.
+        initial: A checkpoint or run whose averaged weights are the start, or a model file.
     """
 
     folder: Path

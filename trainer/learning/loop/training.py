@@ -24,7 +24,14 @@ from UniverSegSlicerLib.network.families import AnyNetwork, new_network
 
 from ..networks.encoder_weights import hold_still, imagenet_encoder
 from ..networks.episode_forward import episode_logits
-from .checkpoints import Checkpoint, list_checkpoints, load_checkpoint, require_same_trunk, save_checkpoint
+from .checkpoints import (
+    Checkpoint,
+    averaged_network,
+    list_checkpoints,
+    load_checkpoint,
+    require_same_trunk,
+    save_checkpoint,
+)
 from .config import TrainingConfig, to_mapping
 from .launch import describe_device, kept_random_state, launch
 from .losses import segmentation_loss
@@ -109,8 +116,9 @@ class _Run:
         self.network = new_network(config.architecture).to(memory_format=torch.channels_last)
         hold_still(self.network, encoder_trained=config.encoder.trained)
         if options.initial is not None:
-            start = load_checkpoint(options.initial, config.architecture)
-            self.network.load_state_dict(dict(start.averaged))
+            start = averaged_network(options.initial)
+            require_same_trunk(start.architecture, config.architecture, options.initial)
+            self.network.load_state_dict(start.state_dict())
         elif isinstance(self.network, AttentiveUniverSeg) and config.encoder.weights == "imagenet":
             self.network.encoder.load_state_dict(imagenet_encoder())
         module = EpisodeNetwork(self.network)
