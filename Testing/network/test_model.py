@@ -10,6 +10,7 @@ import torch
 from UniverSegSlicerLib.cli.bench.direct_form import direct_forward
 from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.families import architecture_from_json
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
 from .examples import build, example
@@ -104,7 +105,7 @@ def test_shapes_that_do_not_fit_are_named(change, words):
 
 def test_architecture_survives_json():
     architecture = Architecture(4, (8, 16, 16, 32), True, "group", 64)
-    assert Architecture.from_json(architecture.to_json()) == architecture
+    assert architecture_from_json(architecture.to_json()) == architecture
     assert Architecture.from_dict({}) == Architecture()
 
 

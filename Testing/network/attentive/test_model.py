@@ -12,6 +12,7 @@ from UniverSegSlicerLib.network import InContextModel, load_model
 from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg
 from UniverSegSlicerLib.network.families import architecture_from_dict, architecture_from_json
+from UniverSegSlicerLib.network.memory import OutOfMemory
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.progress import CancelToken
 
@@ -91,6 +92,21 @@ def test_progress_and_cancellation():
     cancel.cancel()
     with pytest.raises(Cancelled):
         model.predict(queries, support, cancel=cancel)
+
+
+def test_an_engine_that_cannot_encode_leaves_nothing_that_passes_for_another_s_encoding():
+    model, broken = _model(), _model()
+    queries, images, labels = _example(2)
+    support = model.encode_support(images[0], labels[0])
+    expected = model.predict(queries, support)
+
+    def fails(*_arguments, **_options):
+        raise MemoryError
+
+    broken._engine.network.encode = fails
+    with pytest.raises(OutOfMemory):
+        broken.predict(queries, support)
+    torch.testing.assert_close(model.predict(queries, support), expected)
 
 
 def test_half_precision_gives_nearly_the_same_mask():

@@ -135,6 +135,15 @@ def rewritten(path: Path, **members: object) -> None:
             archive.writestr(name, value)
 
 
+def refuses_when_rewritten(support: SupportSet, path: Path, words: str, members: dict) -> None:
+    """A saved set with these members replaced is refused in a sentence that has ``words`` and names the file."""
+    support.save(path)
+    rewritten(path, **members)
+    with pytest.raises(InputError, match=words) as caught:
+        SupportSet.load(path)
+    assert str(path) in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("members", "words"),
     [
@@ -156,12 +165,7 @@ def rewritten(path: Path, **members: object) -> None:
     ],
 )
 def test_every_corruption_is_a_sentence(support: SupportSet, tmp_path: Path, members: dict, words: str) -> None:
-    path = tmp_path / "set.npz"
-    support.save(path)
-    rewritten(path, **members)
-    with pytest.raises(InputError, match=words) as caught:
-        SupportSet.load(path)
-    assert str(path) in str(caught.value)
+    refuses_when_rewritten(support, tmp_path / "set.npz", words, members)
 
 
 @pytest.mark.parametrize("part", [0, 1, 100, 0.3, 0.7, 0.99])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -44,16 +44,16 @@ class Architecture:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "encoder", tuple(self.encoder))
-        _require_integer("query_channels", self.query_channels, 1, len(QUERY_PLANES))
+        require_integer("query_channels", self.query_channels, 1, len(QUERY_PLANES))
         if not 1 <= len(self.encoder) <= _MAX_DEPTH:
             raise ModelError(f"encoder must name 1 to {_MAX_DEPTH} blocks, not {len(self.encoder)}.")
         for width in self.encoder:
-            _require_integer("encoder", width, 1, _MAX_WIDTH)
+            require_integer("encoder", width, 1, _MAX_WIDTH)
         if not isinstance(self.cross_activation, bool):
             raise ModelError(f"cross_activation must be true or false, not {self.cross_activation!r}.")
         if self.normalization not in ("none", "group"):
             raise ModelError(f"normalization must be 'none' or 'group', not {self.normalization!r}.")
-        _require_integer("resolution", self.resolution, self.size_multiple, 1 << 14)
+        require_integer("resolution", self.resolution, self.size_multiple, 1 << 14)
         if self.resolution % self.size_multiple:
             raise ModelError(f"resolution must be a multiple of {self.size_multiple}, not {self.resolution}.")
 
@@ -82,29 +82,29 @@ class Architecture:
         Raises:
             ModelError: ``values`` is not a mapping, or a field is unknown or out of range.
         """
-        if not isinstance(values, Mapping):
-            raise ModelError(f"An architecture must be a JSON object, not {type(values).__name__}.")
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise ModelError(f"Unknown field {unknown[0]!r} in an architecture; this version is older than the model.")
-        if not isinstance(values.get("encoder", ()), list | tuple):
-            raise ModelError(f"encoder must be a list of integers, not {values['encoder']!r}.")
+        require_fields(values, {field.name for field in fields(cls)}, lists=("encoder",))
         return cls(**values)
 
-    @classmethod
-    def from_json(cls, text: str) -> Architecture:
-        """The architecture that :meth:`to_json` wrote.
 
-        Raises:
-            ModelError: ``text`` is not JSON, or not an architecture.
-        """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise ModelError(f"The architecture of a model is not JSON: {error}.") from error
-        return cls.from_dict(values)
+def require_fields(values: object, known: Collection[str], lists: Collection[str]) -> None:
+    """Raise ModelError unless ``values`` is a mapping of ``known`` fields, of which ``lists`` hold lists."""
+    require_mapping(values)
+    assert isinstance(values, Mapping)
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ModelError(f"Unknown field {unknown[0]!r} in an architecture; this version is older than the model.")
+    for name in lists:
+        if not isinstance(values.get(name, ()), list | tuple):
+            raise ModelError(f"{name} must be a list of integers, not {values[name]!r}.")
 
 
-def _require_integer(name: str, value: object, low: int, high: int) -> None:
+def require_mapping(values: object) -> None:
+    """Raise ModelError unless ``values`` is what a JSON object becomes."""
+    if not isinstance(values, Mapping):
+        raise ModelError(f"An architecture must be a JSON object, not {type(values).__name__}.")
+
+
+def require_integer(name: str, value: object, low: int, high: int) -> None:
+    """Raise ModelError unless ``value`` of the field ``name`` is an integer from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ModelError(f"{name} must be an integer from {low} to {high}, not {value!r}.")

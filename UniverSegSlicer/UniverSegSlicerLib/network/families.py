@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from ..errors import ModelError
-from .architecture import Architecture
+from .architecture import Architecture, require_mapping
 from .attentive.architecture import AttentiveArchitecture
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def architecture_from_dict(values: Any) -> AnyArchitecture:
     Raises:
         ModelError: ``values`` is not a mapping, its family is not known, or a field is unknown or out of range.
     """
-    if not isinstance(values, Mapping):
-        raise ModelError(f"An architecture must be a JSON object, not {type(values).__name__}.")
+    require_mapping(values)
     family = values.get("family", "published")
     if not isinstance(family, str) or family not in FAMILIES:
         known = " and ".join(FAMILIES)

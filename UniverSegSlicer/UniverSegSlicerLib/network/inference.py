@@ -48,7 +48,8 @@ class EncodedSupport:
     def encoding_for(self, engine: Engine, budget: int) -> Any:
         """The encoding for ``engine``, computed when first asked for."""
         if self._engine is not engine:
-            self._encoding = None
+            # Let go of first: there may be no room for both, and where encoding fails nothing old may pass for it.
+            self._engine = self._encoding = None
             self._encoding = engine.encode(self._planes, budget)
             self._engine = engine
         return self._encoding

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from ...errors import ModelError
-from ..architecture import QUERY_PLANES
+from ..architecture import QUERY_PLANES, require_fields, require_integer
 
 #: Coarsest stride of the encoder: rows and columns of a slice are multiples of it.
 _COARSEST = 32
@@ -61,15 +61,15 @@ class AttentiveArchitecture:
         if len(self.key_sides) != _LEVELS - 1:
             raise ModelError(f"key_sides must name {_LEVELS - 1} levels, not {len(self.key_sides)}.")
         for width in self.widths:
-            _require("widths", width, 2, _MAX_WIDTH)
+            require_integer("widths", width, 2, _MAX_WIDTH)
         for side in self.key_sides:
-            _require("key_sides", side, 1, 256)
-        _require("heads", self.heads, 1, 64)
-        _require("head_channels", self.head_channels, 1, 256)
-        _require("value_channels", self.value_channels, 0, self.head_channels + 2)
-        _require("fine_channels", self.fine_channels, 1, 256)
-        _require("enlarge", self.enlarge, 1, 4)
-        _require("resolution", self.resolution, _COARSEST, 1 << 14)
+            require_integer("key_sides", side, 1, 256)
+        require_integer("heads", self.heads, 1, 64)
+        require_integer("head_channels", self.head_channels, 1, 256)
+        require_integer("value_channels", self.value_channels, 0, self.head_channels + 2)
+        require_integer("fine_channels", self.fine_channels, 1, 256)
+        require_integer("enlarge", self.enlarge, 1, 4)
+        require_integer("resolution", self.resolution, _COARSEST, 1 << 14)
         if self.resolution % self.size_multiple:
             raise ModelError(f"resolution must be a multiple of {self.size_multiple}, not {self.resolution}.")
 
@@ -94,15 +94,5 @@ class AttentiveArchitecture:
             ModelError: A field is unknown or out of range.
         """
         values = {name: value for name, value in values.items() if name != "family"}
-        unknown = sorted(set(values) - {field.name for field in fields(cls)})
-        if unknown:
-            raise ModelError(f"Unknown field {unknown[0]!r} in an architecture; this version is older than the model.")
-        for name in ("widths", "key_sides"):
-            if not isinstance(values.get(name, ()), list | tuple):
-                raise ModelError(f"{name} must be a list of integers, not {values[name]!r}.")
+        require_fields(values, {field.name for field in fields(cls)}, lists=("widths", "key_sides"))
         return cls(**values)
-
-
-def _require(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ModelError(f"{name} must be an integer from {low} to {high}, not {value!r}.")
