@@ -24,7 +24,7 @@ def test_the_measured_run_of_a_small_volume(tmp_path: Path) -> None:
 def test_counting_labels_takes_no_copy_of_the_volume() -> None:
     import tracemalloc
 
-    from UniverSegSlicerLib.cli.propagate import count_labels
+    from UniverSegSlicerLib.cli.common.propagated import count_labels
 
     labels = np.zeros((64, 128, 128), np.uint16)
     labels[3, :2, :5], labels[9, 0, 0] = 7, 65535

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,6 @@ from ..files import (
     WRITABLE,
     WRITABLE_LABELS,
     LabelMap,
-    Segment,
     check_grid,
     onto_grid,
     read_layers,
@@ -25,11 +23,11 @@ from ..files import (
     write_layers,
     write_volume,
 )
-from ..files.label_maps import named_segments, one_map
-from ..imaging import Volume, array_axis
+from ..files.label_maps import one_map
+from ..imaging import Volume
 from ..progress import sub_progress
 from ..writing import all_or_none
-from .common.console import notice, print_json, progress_bar, say
+from .common.console import notice, print_json, progress_bar
 from .common.inputs import place_marks
 from .common.network import NetworkChoice, choosing_network
 from .common.options import (
@@ -45,14 +43,12 @@ from .common.options import (
 )
 from .common.outputs import check_output
 from .common.pictures import draw_result
+from .common.propagated import count_labels, notes, output_segments, say_summary, summary_of
 from .common.tuning import TuneChoice, TuneOption, marked_examples, tuning_fact
 from .common.values import parse_names, parse_numbers, parse_range
 
 if TYPE_CHECKING:
-    from ..segmentation import Propagation, PropagationSettings
-    from ..segmentation.tuning import TuningReport
-
-_MM3_PER_ML = 1000.0
+    pass
 
 
 class Strategy(str, Enum):
@@ -257,10 +253,10 @@ def propagate(
     )
     known = {value: name for layer in layers for value, name in layer.names.items()}
     label_names = {**known, **(examples.label_names if examples is not None else {}), **label_names}
-    for note in _notes(results, layers, settings):
+    for note in notes(results, layers, settings):
         notice(note)
     made = [
-        LabelMap(each.labels, image.geometry, _segments(each.labels, told, label_names, label_values))
+        LabelMap(each.labels, image.geometry, output_segments(each.labels, told, label_names, label_values))
         for each, told in zip(results, [layer.segments for layer in layers] or [()], strict=True)
     ]
     with all_or_none(output, confidence, preview, endings=WRITABLE_LABELS) as (out, certain, picture):
@@ -275,7 +271,7 @@ def propagate(
         "output": str(output),
         "confidence": None if confidence is None else str(confidence),
         "preview": None if preview is None else str(preview),
-        **_summary(image, results),
+        **summary_of(image, results),
         "support": 0 if examples is None else len(examples),
         "ensemble": ensemble,
         "seed": seed,
@@ -285,15 +281,7 @@ def propagate(
     if as_json:
         print_json(summary)
     else:
-        _say(summary, label_names, tuned)
-
-
-def count_labels(labels: np.ndarray) -> dict[int, int]:
-    """Voxels per label value that occurs, rising, without background; slice by slice, which a large volume needs."""
-    counts = np.zeros(np.iinfo(np.uint16).max + 1, np.int64)
-    for part in labels:
-        counts += np.bincount(part.ravel(), minlength=len(counts))
-    return {int(value): int(counts[value]) for value in np.flatnonzero(counts) if value}
+        say_summary(summary, label_names, tuned)
 
 
 def _read_marks(labels: Path, volume: Path, image: Volume, output: Path) -> list[LabelMap]:
@@ -317,72 +305,3 @@ def _of_layer(wanted: list[int] | None, layer: LabelMap | None, layers: int) -> 
     if wanted is None or layer is None or layers < 2:
         return wanted
     return [value for value in wanted if value in np.unique(layer.array)]
-
-
-def _notes(results: list[Propagation], layers: list[LabelMap], settings: PropagationSettings) -> Iterator[str]:
-    """What a person should know of a run that went well."""
-    from ..segmentation import MarkedSlices, are_thin
-
-    yield from dict.fromkeys(warning for each in results for warning in each.warnings)
-    result = results[0]
-    slices = range(result.labels.shape[array_axis(result.axis)])
-    within = "of the range " if settings.slice_range else ""
-    if set(slices[slice(*settings.slice_range)] if settings.slice_range else slices) <= set(result.marked):
-        yield f"every slice {within}is marked, so nothing was left to segment."
-    for layer, each in zip(layers, results, strict=False):
-        if each.marked and are_thin(layer.array, MarkedSlices(each.axis, each.marked)):
-            yield (
-                "the marks are thin lines, at most two pixels wide; where they are scribbles or outlines, mark whole "
-                "shapes instead."
-            )
-
-
-def _segments(
-    labels: np.ndarray, told: tuple[Segment, ...], names: dict[int, str], wanted: list[int] | None
-) -> tuple[Segment, ...]:
-    """What the output says of its labels: of the wanted ones, or of all that were found or that the marks tell of."""
-    values = set(wanted or count_labels(labels)) | set(wanted or (segment.value for segment in told))
-    return named_segments(values, names, [segment for segment in told if segment.value in values])
-
-
-def _summary(image: Volume, results: list[Propagation]) -> dict[str, Any]:
-    result = results[0]
-    voxel_ml = float(np.prod(image.geometry.spacing)) / _MM3_PER_ML
-    return {
-        "labels": {
-            str(value): {"voxels": int(n), "ml": round(float(n) * voxel_ml, 3)}
-            for each in results
-            for value, n in count_labels(each.labels).items()
-        },
-        "removed": {str(value): int(n) for each in results for value, n in each.removed.items()},
-        "axis": result.axis,
-        "slices": int(result.labels.shape[array_axis(result.axis)]),
-        "marked": list(result.marked),
-        "strategy": result.strategy,
-        "mark_next": [{"slice": s.index, "score": round(float(s.score), 4)} for s in result.next_slices],
-        "seconds": round(sum(each.seconds for each in results), 3),
-        "model": result.model,
-        "device": result.device,
-        "warnings": list(dict.fromkeys(w for each in results for w in each.warnings)),
-        "credibility": None if result.credibility is None else round(result.credibility, 3),
-    }
-
-
-def _say(summary: dict[str, Any], names: dict[int, str], tuned: TuningReport | None) -> None:
-    found = [
-        f"{names.get(int(value), f'label {value}')} {entry['ml']:.4g} ml" for value, entry in summary["labels"].items()
-    ]
-    say(f"{summary['output']}: {', '.join(found) or 'nothing was found'}.")
-    if summary["removed"]:
-        gone = [f"{names.get(int(value), f'label {value}')} {n} voxels" for value, n in summary["removed"].items()]
-        say(f"Removed, because connected with no mark (--keep-detached keeps it): {', '.join(gone)}.")
-    marked = ", ".join(f"{summary['axis']}:{index}" for index in summary["marked"]) or "none"
-    say(
-        f"{summary['slices']} slices, marked: {marked}; "
-        f"{summary['seconds']:.1f} s with {summary['model']} on {summary['device']}, strategy {summary['strategy']}."
-    )
-    if summary["mark_next"]:
-        places = [f"{summary['axis']}:{entry['slice']}" for entry in summary["mark_next"]]
-        say(f"Worth marking next: {', '.join(places)}.")
-    if tuned is not None:
-        say(str(tuned))
