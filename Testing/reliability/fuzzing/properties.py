@@ -99,9 +99,11 @@ def click(data: st.DataObject) -> str:
     wrong = (np.full(shape, 1.5), np.full(shape, np.nan), np.zeros((rows + 1, cols)))
     # A network with one plane reads no clicks and refuses them; that is one way among many to be refused.
     channels = _CHANNELS if careless else _CHANNELS[:-1]
+    # Without any click on the structure only a prior or examples can say what is meant; often there are neither.
+    fewest = 0 if careless or data.draw(some.one_in(4), "none on it") else 1
     result = click_segment(
         image,
-        include=data.draw(some.points(rows, cols, careless), "include"),
+        include=data.draw(some.points(rows, cols, careless, fewest), "include"),
         exclude=data.draw(some.points(rows, cols, careless), "exclude"),
         model=_model(data, channels),
         support=_support(data, careless),

@@ -201,11 +201,11 @@ def windows(draw: Draw, careless: bool) -> tuple[float, float] | None:
 
 
 @st.composite
-def points(draw: Draw, rows: int, cols: int, careless: bool) -> list[tuple[float, float]]:
-    """Clicks (row, col), some between pixels, some beside the slice."""
+def points(draw: Draw, rows: int, cols: int, careless: bool, fewest: int = 0) -> list[tuple[float, float]]:
+    """``fewest`` to three clicks (row, col), some between pixels, some beside the slice."""
     row = st.one_of(st.floats(-0.5, rows - 0.5), st.integers(0, rows - 1))
     col = st.one_of(st.floats(-0.5, cols - 0.5), st.integers(0, cols - 1))
     if careless:
         row = st.one_of(row, st.sampled_from((-5.0, NAN, 1e9)))
         col = st.one_of(col, st.sampled_from((float(cols), INFINITY)))
-    return draw(st.lists(st.tuples(row, col), max_size=3))
+    return draw(st.lists(st.tuples(row, col), min_size=fewest, max_size=3))
