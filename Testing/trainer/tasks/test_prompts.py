@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.tasks.prompts.clicks import correct, depth_inside, first_clicks, place_clicks
+from trainer.tasks.prompts.clicks import correct, depth_inside, first_clicks, middle_of_largest, place_clicks
 from trainer.tasks.prompts.priors import disturb
 
 
@@ -62,6 +62,28 @@ def test_corrections_go_to_the_larger_error(generator: torch.Generator) -> None:
     assert positive.sum() == 0
     assert negative.sum() == 1
     assert bool((negative.bool() & truth.bool()).sum() == 0)
+
+
+def test_a_careful_click_is_in_the_middle_of_the_largest_connected_error() -> None:
+    truth = disc(64, 30, 32, 6).float()
+    # Many small wrong spots are more pixels than the object that was missed, but none of them is as large.
+    answer = torch.zeros_like(truth)
+    answer[..., 44:62:3, 2:62:3] = 1
+    assert answer.sum() > truth.sum()
+    nothing = torch.zeros_like(truth)
+    positive, negative = correct(answer, truth, nothing, nothing, None)
+    assert positive.nonzero()[:, 2:].tolist() == [[30, 32]]
+    assert negative.sum() == 0
+    # At the edge of the image the middle is not pushed outwards.
+    wide = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    wide[..., :5, :5] = True
+    assert middle_of_largest(wide).nonzero()[:, 2:].tolist() == [[2, 2]]
+    added = torch.maximum(truth, disc(64, 12, 10, 8).float())
+    positive, negative = correct(added, truth, nothing, nothing, None)
+    assert positive.sum() == 0
+    assert negative.nonzero()[:, 2:].tolist() == [[12, 10]]
+    positive, negative = correct(truth, truth, nothing, nothing, None)
+    assert positive.sum() + negative.sum() == 0
 
 
 def test_a_perfect_answer_gets_no_click(generator: torch.Generator) -> None:

@@ -42,8 +42,8 @@ def click_curve(
 ) -> list[ClickScore]:
     """Dice of queries of one task with 0 to ``clicks`` clicks.
 
-    Every click goes into the largest error of the last answer, which is fed back as the prior. Without support the
-    curve begins at one click.
+    Every click goes into the middle of the largest connected error of the last answer, which is fed back as the prior.
+    Without support the curve begins at one click.
 
     Raises:
         InputError: The network has no planes for clicks and prior.
@@ -52,7 +52,6 @@ def click_curve(
     if channels < 4:
         raise InputError(f"The network reads {channels} query planes; clicks and their correction need four.")
     rng = np.random.default_rng([seed, support, len(task.images)])
-    generator = torch.Generator(device=pool.device).manual_seed(seed)
     entries = query_order(task, rng)[:queries]
     image, truth = read_at(pool, task, entries, side)
     target = (truth > 0.5).float()
@@ -66,7 +65,7 @@ def click_curve(
     found = []
     for number in range(clicks + 1):
         if number:
-            positive, negative = correct(answer, target, positive, negative, generator)
+            positive, negative = correct(answer, target, positive, negative, None)
         if number or support:
             logits = network(torch.cat([image, positive, negative, prior], dim=1), images, labels)
             answer = prior = torch.sigmoid(logits)
