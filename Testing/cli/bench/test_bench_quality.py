@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from UniverSegSlicerLib.cli.bench.quality import walks
 from UniverSegSlicerLib.cli.bench.quality.classic import CLASSIC, expected_ends
 from UniverSegSlicerLib.cli.bench.quality.confidence import bins_of, expected_calibration_error
 from UniverSegSlicerLib.cli.bench.quality.distances import hausdorff95, surface_dice, surface_distances
-from UniverSegSlicerLib.cli.bench.quality.methods import settings_of
+from UniverSegSlicerLib.cli.bench.quality.methods import all_methods, settings_of
 from UniverSegSlicerLib.cli.bench.quality.more_marks import middle_of_longest
 from UniverSegSlicerLib.cli.bench.quality.record import Extra, Score, append_rows, read_rows
 from UniverSegSlicerLib.cli.bench.quality.tables import (
@@ -157,6 +158,23 @@ def test_contour_interpolation_fills_the_cone() -> None:
     pytest.importorskip("itk", reason="the extra 'quality' is not installed")
     case = case_of(cone(), (5, 8, 11, 14))
     assert dice(CLASSIC["contours"](case), case.truth) > 0.93
+
+
+def test_the_random_walker_follows_the_brightness_between_the_marks() -> None:
+    pytest.importorskip("skimage", reason="scikit-image is not installed")
+    case = case_of(cone(), (5, 10, 14))
+    found = CLASSIC["randomwalk"](case)
+    assert dice(found[5:15], case.truth[5:15]) > 0.93
+    assert np.array_equal(found[[5, 10, 14]], case.truth[[5, 10, 14]])
+
+
+def test_walks_that_would_take_too_long_are_left_out_and_the_others_go_on(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(walks, "MOST_VOXELS", 10)
+    case = case_of(cone(), (5, 10, 14))
+    with pytest.raises(walks.TooLargeError, match="voxels"):
+        CLASSIC["randomwalk"](case)
+    assert "randomwalk" not in all_methods()
+    assert "biomedisa" not in all_methods()
 
 
 @pytest.mark.mrml

@@ -15,6 +15,7 @@ from ....files.labelled_scans import MarkedCase
 from ....imaging import Box, slice_distance, slice_spacing, slice_stack
 from ..baselines import copy_nearest, interpolate_shapes
 from .contours import interpolate_contours
+from .walks import biomedisa, random_walker
 
 Method = Callable[[MarkedCase], np.ndarray]
 
@@ -67,6 +68,8 @@ CLASSIC: dict[str, Method] = {
     "shapes": shapes,
     "contours": contours,
     "growcut": grow_cut,
+    "randomwalk": lambda case: _within(random_walker(case), case, expected_ends(case)),
+    "biomedisa": lambda case: _within(biomedisa(case), case, expected_ends(case)),
     "nearest-told": nearest_told,
     "shapes-told": shapes_told,
     "contours-told": contours_told,

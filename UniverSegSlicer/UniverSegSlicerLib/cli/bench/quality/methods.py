@@ -26,6 +26,8 @@ TITLES = {
     "shapes": "shape-based interpolation (signed distances)",
     "contours": "morphological contour interpolation (ITK)",
     "growcut": "grow-cut (Slicer's Grow from seeds)",
+    "randomwalk": "random walker (scikit-image)",
+    "biomedisa": "Biomedisa's smart interpolation",
     "independent": "every slice on its own (UniverSeg's protocol)",
     "cascade": "in-context cascade",
     "nearest-told": "nearest marked slice copied, told the ends",
@@ -35,12 +37,15 @@ TITLES = {
 }
 
 #: Methods that nobody is told the ends for: what our default is compared with.
-BASELINES = ("nearest", "shapes", "contours", "growcut", "independent", "cascade")
+BASELINES = ("nearest", "shapes", "contours", "growcut", "randomwalk", "biomedisa", "independent", "cascade")
+
+#: Methods that take minutes a volume, or packages of their own; a run measures them when they are named.
+ON_REQUEST = ("randomwalk", "biomedisa")
 
 
 def all_methods() -> tuple[str, ...]:
     """The methods of a full run."""
-    return tuple(TITLES)
+    return tuple(name for name in TITLES if name not in ON_REQUEST)
 
 
 def needs_network(name: str) -> bool:

@@ -20,6 +20,7 @@ from .distances import hausdorff95, surface_dice, surface_distances
 from .methods import method_of, needs_network, run_ours
 from .more_marks import after_extra_marks
 from .record import Bin, Extra, Score
+from .walks import TooLargeError
 
 if TYPE_CHECKING:
     from ....network import InContextModel
@@ -103,7 +104,10 @@ def measure_item(item: Item, plan: Plan, known: frozenset[tuple[object, ...]]) -
                     result = run_ours(case, _network(plan), PropagationSettings(), confidence=True)
                     found = result.labels > 0
                 else:
-                    found = method_of(method, _network(plan) if model_id else None)(case)
+                    try:
+                        found = method_of(method, _network(plan) if model_id else None)(case)
+                    except TooLargeError:
+                        continue
                 seconds = time.perf_counter() - begin
                 scores.append(_score(found, case, item, (placement, count, method, model_id), seconds))
                 if wants_bins:
