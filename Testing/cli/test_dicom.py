@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from Testing.files.dicom_maker import heights, write_series
+from Testing.files.dicom.dicom_maker import heights, write_series
 from UniverSegSlicerLib.files import read_label_map, read_volume, write_label_map, write_volume
 from UniverSegSlicerLib.files.label_maps import Segment
 from UniverSegSlicerLib.imaging import Geometry

@@ -88,13 +88,28 @@ class Seeds:
             yield self.folder / name, read_volume
         sitk.WriteImage(to_sitk(Volume(self._volume, geometry)), str(self.folder / "plain.nrrd"), useCompression=False)
         yield self.folder / "plain.nrrd", read_volume
-        names = tuple(Segment(value, f"Größe {value}", (1.0, 0.5, 0.0)) for value in (1, 2))
-        write_label_map(self.folder / "labels.seg.nrrd", self._labels, geometry, segments=names)
+        named = tuple(Segment(value, f"Größe {value}", (1.0, 0.5, 0.0)) for value in (1, 2))
+        write_label_map(self.folder / "labels.seg.nrrd", self._labels, geometry, segments=named)
         yield self.folder / "labels.seg.nrrd", read_label_map
         sitk.WriteImage(
             to_sitk(Volume(self._volume, geometry)), str(self.folder / "detached.mhd"), useCompression=False
         )
         yield self.folder / "detached.mhd", read_volume
+        # One file for each slice, of the same type as detached.raw.
+        whole = (self.folder / "detached.raw").read_bytes()
+        share = len(whole) // len(self._volume)
+        names = [f"slice{number}.raw" for number in range(len(self._volume))]
+        for number, name in enumerate(names):
+            (self.folder / name).write_bytes(whole[number * share : (number + 1) * share])
+        head, _, _ = (self.folder / "plain.nrrd").read_bytes().partition(b"\n\n")
+        listed = "\n".join(names).encode()
+        (self.folder / "pieces.nhdr").write_bytes(head + b"\ndata file: LIST\n" + listed + b"\n")
+        meta = (self.folder / "detached.mhd").read_bytes().replace(b"detached.raw", b"LIST\n" + listed)
+        (self.folder / "pieces.mhd").write_bytes(meta)
+        numbered = f"data file: slice%d.raw 0 {len(names) - 1} 1\n".encode()
+        (self.folder / "numbered.nhdr").write_bytes(head + b"\n" + numbered)
+        for name in ("pieces.nhdr", "pieces.mhd", "numbered.nhdr"):
+            yield self.folder / name, read_volume
 
     def _dicom(self) -> Iterator[tuple[Path, Reader]]:
         from pydicom.data import get_testdata_file
@@ -113,7 +128,7 @@ class Seeds:
 
     def _dicom_frames(self) -> Iterator[tuple[Path, Reader]]:
         """A multi-frame object, and a SEG that refers to it."""
-        from Testing.files.dicom_maker import enhanced, heights, save
+        from Testing.files.dicom.dicom_maker import enhanced, heights, save
         from UniverSegSlicerLib.files.dicom import read_dicom_labels, write_dicom_segments
         from UniverSegSlicerLib.files.label_maps import LabelMap, Segment
 

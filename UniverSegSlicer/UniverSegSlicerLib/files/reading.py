@@ -141,6 +141,8 @@ def _read(path: Path, series: str | None, component: int | None) -> Volume:
         return _picture(path, component)
     if is_nifti(path):
         return read_nifti(path, component)
+    if path.name.lower().endswith((".mgz", ".mgh", ".mgh.gz")):
+        raise InputError(f"{path} is a volume of FreeSurfer, which is not read: convert it by mri_convert to NIfTI.")
     if is_packed(path):
         raise InputError(f"{path} is compressed, and not a NIfTI file; unpack it first.")
     raise InputError(

@@ -14,12 +14,16 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import InputError
-from .promises import LARGEST_RATIO, check_room
 
+# Deflate, the compression of NIfTI, NRRD and MetaImage, makes at most 1,032 bytes of one.
+_LARGEST_RATIO = 1100
+# Below this nothing can go wrong, and blank pictures compress better than any scan.
+_HARMLESS = 64 << 20
 _GZIP, _BZIP2 = b"\x1f\x8b", b"BZh"
 _CHUNK = 1 << 20
 _PIECE = 16 << 20
-_GZIP_ONLY = zlib.MAX_WBITS | 16
+# What zlib takes: gzip only, or gzip and zlib.
+_GZIP_ONLY, _GZIP_OR_ZLIB = zlib.MAX_WBITS | 16, zlib.MAX_WBITS | 32
 # Behind the voxels a gzip stream is read on to its end, which tells whether it is whole; nobody has more there.
 _LONGEST_TAIL = 64 << 20
 
@@ -48,7 +52,11 @@ class Stream:
         """
         present = self.path.stat().st_size
         if self.packed:
-            check_room(self.path, length, present * LARGEST_RATIO)
+            if length > max(_HARMLESS, present * _LARGEST_RATIO):
+                raise InputError(
+                    f"{self.path} is damaged or cut off: its header tells of {length} bytes of voxels, which a file of "
+                    f"{present} bytes cannot hold."
+                )
             while offset > 0 and (skipped := self.file.read(min(offset, _CHUNK))):
                 offset -= len(skipped)
         else:
@@ -77,16 +85,16 @@ class Stream:
         return InputError(f"{self.path} is cut off: {found} of {length} bytes of voxels are there.")
 
 
-class _Gzip(io.RawIOBase):
-    """The content of a gzip file, its checksums looked at by zlib; what follows its streams is left alone.
+class _Deflated(io.RawIOBase):
+    """The content of a gzip file or zlib stream, checked by zlib; what follows its streams is left alone.
 
     :mod:`gzip` unpacks 8 kB at a time, copies each piece twice, and takes what follows for damage.
     """
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: IO[bytes], kinds: int) -> None:
         self._raw = raw
         self._packed = b""
-        self._inflate = zlib.decompressobj(_GZIP_ONLY)
+        self._inflate = zlib.decompressobj(kinds)
 
     def readable(self) -> bool:
         return True
@@ -114,7 +122,7 @@ def opened(path: Path, packing: str | None = None, start: int = 0) -> Iterator[S
 
     Args:
         path: The file.
-        packing: "gzip", "bzip2" or "raw"; None looks at the first bytes.
+        packing: "gzip", "zlib" (which gzip may take the place of), "bzip2" or "raw"; None looks at the first bytes.
         start: Bytes before what is to be read, which are not packed.
 
     Raises:
@@ -126,8 +134,9 @@ def opened(path: Path, packing: str | None = None, start: int = 0) -> Iterator[S
             packing = _packing(raw.read(3))
             raw.seek(start)
         try:
-            if packing == "gzip":
-                yield Stream(path, io.BufferedReader(_Gzip(raw), _CHUNK), start, True)
+            if packing in ("gzip", "zlib"):
+                kinds = _GZIP_ONLY if packing == "gzip" else _GZIP_OR_ZLIB
+                yield Stream(path, io.BufferedReader(_Deflated(raw, kinds), _CHUNK), start, True)
             elif packing == "bzip2":
                 yield Stream(path, bz2.BZ2File(raw), start, True)
             else:

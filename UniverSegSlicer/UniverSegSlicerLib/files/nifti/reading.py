@@ -93,6 +93,8 @@ def _layout(path: Path, header: Any, single: bool) -> _Layout:
 
     dim = [int(number) for number in header["dim"]]
     axes = dim[0]
+    # Some programs write 0 for an axis that they do not use; niftilib takes it for 1.
+    dim[_SPACE:] = [number or 1 for number in dim[_SPACE:]]
     if not 1 <= axes <= _MOST_AXES or min(dim[1 : axes + 1]) < 1:
         raise InputError(f"{path} is damaged, or not a NIfTI file: its numbers of voxels are {dim[: _MOST_AXES + 1]}.")
     shape = dim[1 : axes + 1]

@@ -37,11 +37,15 @@ _TYPES = {
 _PER_AXIS = ("sizes", "spacings", "thicknesses", "axis mins", "axismins", "axis maxs", "axismaxs", "centers",
              "centerings", "kinds")  # fmt: skip
 _VECTOR = re.compile(r"\([^()]*\)|none")
+# The last field of a header whose voxels are in the files that follow.
+_LISTED = re.compile(r"data ?file:\s*LIST(\s+\d+)?\s*$", re.IGNORECASE)
 _SPATIAL_KINDS = ("domain", "space", "???", "none")
 # Spaces whose axes are not LPS; other names, and none, are taken for LPS, as ITK does.
 _SPACES = {
     **dict.fromkeys(("right-anterior-superior", "ras"), LPS_RAS),
     **dict.fromkeys(("left-anterior-superior", "las"), np.diag([1.0, -1.0, 1.0, 1.0])),
+    **dict.fromkeys(("right-anterior-superior-time", "rast"), LPS_RAS),
+    **dict.fromkeys(("left-anterior-superior-time", "last"), np.diag([1.0, -1.0, 1.0, 1.0])),
 }
 
 
@@ -56,7 +60,8 @@ class NrrdHeader:
         kinds: What the axes are ("domain", "list", "time", ...), "???" where nothing is said.
         affine: (4, 4), from IJK to LPS mm.
         dtype: Of one number; None for a type that cannot be used.
-        data_file: Name of the file that holds the voxels; None: behind the header.
+        data_file: What it says about the files that hold the voxels; None: they are behind the header.
+        listed: Their names, where it says LIST.
         end: Length of the header in bytes, the blank line included.
     """
 
@@ -67,6 +72,7 @@ class NrrdHeader:
     affine: np.ndarray
     dtype: np.dtype | None
     data_file: str | None
+    listed: tuple[str, ...]
     end: int
 
     @property
@@ -100,6 +106,8 @@ def read_header(path: Path) -> NrrdHeader:
             raise InputError(f"{path} is not a NRRD file: it does not begin with the word NRRD.")
         file.seek(0)
         lines, end = _lines(file)
+    last = next((n for n, line in enumerate(lines, 1) if _LISTED.match(line)), len(lines))
+    lines, listed = lines[:last], tuple(line.strip() for line in lines[last:])
     pairs = dict(_pair(line) for line in lines if ":=" in line)
     # Key-value pairs are looked at here: pynrrd would mistake a key that is named as a field for the field.
     told = [line for line in lines if ":=" not in line]
@@ -108,7 +116,7 @@ def read_header(path: Path) -> NrrdHeader:
         _check_axes(path, told, name.strip().lower(), value.strip() if colon else "")
     try:
         fields = dict(nrrd.read_header(iter([*told, ""])))
-        header = _understood(path, fields, end)
+        header = _understood(path, fields, listed, end)
     except InputError:
         raise
     except Exception as error:
@@ -159,7 +167,7 @@ def _check_axes(path: Path, lines: list[str], name: str, value: str) -> None:
         raise InputError(f"{path} is damaged: {name} in its header does not fit its {axes} axes.")
 
 
-def _understood(path: Path, fields: dict[str, Any], end: int) -> NrrdHeader:
+def _understood(path: Path, fields: dict[str, Any], listed: tuple[str, ...], end: int) -> NrrdHeader:
     sizes = tuple(int(number) for number in fields["sizes"])
     if len(sizes) != int(fields["dimension"]) or min(sizes) < 1:
         raise InputError(f"{path} is damaged: its numbers of voxels are {sizes}.")
@@ -169,7 +177,10 @@ def _understood(path: Path, fields: dict[str, Any], end: int) -> NrrdHeader:
     dtype = np.dtype(_TYPES[word]) if word in _TYPES else None
     encoding = str(fields.get("encoding", "")).lower()
     if dtype is not None and dtype.itemsize > 1 and encoding in ("raw", "gzip", "gz", "bzip2", "bz2"):
-        dtype = dtype.newbyteorder({"little": "<", "big": ">"}[str(fields["endian"]).lower()])
+        order = {"little": "<", "big": ">"}.get(str(fields.get("endian", "")).lower())
+        if order is None:
+            raise InputError(f"{path} cannot be used: it does not say the byte order of its voxels (endian: little).")
+        dtype = dtype.newbyteorder(order)
     data_file = fields.get("data file", fields.get("datafile"))
     return NrrdHeader(
         fields,
@@ -179,6 +190,7 @@ def _understood(path: Path, fields: dict[str, Any], end: int) -> NrrdHeader:
         _affine(fields, spatial),
         dtype,
         None if data_file is None else str(data_file),
+        listed,
         end,
     )
 

@@ -1,4 +1,4 @@
-"""Reading NRRD in every encoding; what is spread over several files is read by ITK, apart."""
+"""Reading NRRD in every encoding, in one file or in many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...imaging import Volume, as_labels
 from ..components import choose_component
 from ..grids import straight_grid
 from ..label_maps import LabelMap
-from ..others import read_apart
+from ..pieces import check_count, data_files, numbers_from_text, slab_axes
 from ..streams import opened
 from .headers import NrrdHeader, read_header
 from .segments import segments_of
@@ -38,10 +38,7 @@ def read_nrrd(path: Path, component: int | None = None) -> Volume:
     further = [axis for axis in range(len(header.sizes)) if axis not in header.spatial]
     counts = [(header.sizes[axis], _NOUNS.get(header.kinds[axis], "components")) for axis in further]
     number = choose_component(path, counts, component)
-    array = _array(path, header)
-    if array is None:
-        return read_apart(path, component)
-    return _volume(path, header, array, number)
+    return _volume(path, header, _array(path, header), number)
 
 
 def read_nrrd_layers(path: Path) -> list[LabelMap] | None:
@@ -57,10 +54,6 @@ def read_nrrd_layers(path: Path) -> list[LabelMap] | None:
     if segments is None:
         return None
     array = _array(path, header)
-    if array is None:
-        raise InputError(
-            f"{path} cannot be used: a segmentation whose voxels are in several files; save it from Slicer again."
-        )
     found = []
     for layer in range(layers):
         volume = _volume(path, header, array, layer)
@@ -73,67 +66,63 @@ def read_nrrd_layers(path: Path) -> list[LabelMap] | None:
     return found
 
 
-def _array(path: Path, header: NrrdHeader) -> np.ndarray | None:
-    """All numbers of the file, its axes reversed (the slowest first); None where they are in several files."""
+def _array(path: Path, header: NrrdHeader) -> np.ndarray:
+    """All numbers of the file, its axes reversed (the slowest first)."""
     if header.dtype is None:
         raise InputError(f"{path} cannot be used: its voxels are of the type {header.fields.get('type')!r}.")
     if header.encoding not in (*_PACKINGS, *_TEXT):
         raise InputError(
             f"{path} cannot be used: its voxels are in the encoding {header.encoding!r}, which is not read."
         )
-    source = path
-    if header.data_file is not None:
-        if header.data_file.upper().startswith("LIST") or "%" in header.data_file:
-            return None
-        source = path.parent / header.data_file
-        if not source.is_file():
-            raise InputError(f"{path} is a header only: its data file {header.data_file} is missing.")
     length = math.prod(header.sizes) * header.dtype.itemsize
-    buffer = _bytes(source, header, length)
+    if header.data_file is None:
+        buffer = _bytes(path, header, length, header.end)
+    else:
+        files = data_files(path, header.data_file, header.listed)
+        if len(files) > 1:
+            check_count(path, len(files), header.sizes, slab_axes(path, header.data_file, len(header.sizes)))
+        pieces = [_bytes(file, header, length // len(files), 0) for file in files]
+        buffer = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
     return buffer.view(header.dtype).reshape(header.sizes[::-1])
 
 
-def _bytes(source: Path, header: NrrdHeader, length: int) -> np.ndarray:
+def _bytes(source: Path, header: NrrdHeader, length: int, start: int) -> np.ndarray:
+    """The bytes of one file's numbers, which begin behind byte ``start`` and what the header leaves out."""
     lines, skip = (int(header.fields.get(name, header.fields.get(name.replace(" ", ""), 0))) for name in _SKIPS)
     if lines < 0 or skip < -1:
         raise InputError(f"{source} is damaged: it says that {min(lines, skip)} lines or bytes are to be left out.")
-    start = 0 if header.data_file is not None else header.end
     with source.open("rb") as file:
         file.seek(start)
         for _ in range(min(lines, _MOST_LINES)):
             file.readline(_LONGEST_LINE)
         start = file.tell()
+    assert header.dtype is not None
+    if header.encoding == "hex":
+        return _from_digits(source, header, start + max(0, skip), length)
     if header.encoding in _TEXT:
-        return _from_text(source, header, start + max(0, skip))
+        return numbers_from_text(source, start + max(0, skip), header.dtype, length // header.dtype.itemsize)
     if header.encoding == "raw" and skip == -1:
         start, skip = max(0, source.stat().st_size - length), 0
     with opened(source, header.encoding, start) as stream:
-        if skip == -1:
-            skip = 0
-        buffer = stream.read_voxels(skip, length)
+        buffer = stream.read_voxels(max(0, skip), length)
         stream.check_end()
         return buffer
 
 
-def _from_text(source: Path, header: NrrdHeader, start: int) -> np.ndarray:
-    """Voxels that are written as numbers ("ascii") or as digits ("hex")."""
+def _from_digits(source: Path, header: NrrdHeader, start: int, length: int) -> np.ndarray:
+    """Voxels that are written as hexadecimal digits."""
     with source.open("rb") as file:
         file.seek(start)
-        words = file.read().split()
-    count = math.prod(header.sizes)
+        digits = b"".join(file.read().split())[: 2 * length]
     try:
-        if header.encoding == "hex":
-            order = str(header.fields.get("endian", "little")).lower()
-            values = np.frombuffer(bytes.fromhex(b"".join(words).decode("ascii")), np.uint8)
-            values = values.view(header.dtype.newbyteorder(">" if order == "big" else "<"))  # type: ignore[union-attr]
-        else:
-            values = np.array(words[:count], dtype=np.float64 if header.dtype.kind == "f" else object)  # type: ignore[union-attr]
-            values = np.array([int(word) for word in values]) if values.dtype == object else values
+        found = np.frombuffer(bytes.fromhex(digits.decode("ascii")), np.uint8)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{source} is damaged: its voxels are no numbers.") from error
-    if len(values) < count:
-        raise InputError(f"{source} is cut off: {len(values)} of {count} voxels are there.")
-    return np.ascontiguousarray(values[:count].astype(header.dtype)).view(np.uint8)
+    if len(found) < length:
+        raise InputError(f"{source} is cut off: {len(found)} of {length} bytes of voxels are there.")
+    order = ">" if str(header.fields.get("endian", "")).lower() == "big" else "<"
+    assert header.dtype is not None
+    return found.view(header.dtype.newbyteorder(order)).astype(header.dtype).view(np.uint8)
 
 
 def _volume(path: Path, header: NrrdHeader, array: np.ndarray, number: int) -> Volume:

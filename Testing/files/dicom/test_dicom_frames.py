@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
-from Testing.files.dicom_maker import AXIAL, CT, SAGITTAL, dataset, enhanced, heights, save
-from Testing.files.test_dicom import refused
+from Testing.files.dicom.dicom_maker import AXIAL, CT, SAGITTAL, dataset, enhanced, heights, save
+from Testing.files.dicom.test_dicom import refused
 from UniverSegSlicerLib.files.dicom import read_dicom
 
 ARRAY = np.random.default_rng(1).integers(-1000, 1000, (5, 6, 7)).astype(np.int16)

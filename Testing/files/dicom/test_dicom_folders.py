@@ -10,9 +10,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from Testing.files.dicom_maker import ROOT, SAGITTAL, dataset, heights, write_series
-from Testing.files.test_dicom import refused
-from Testing.files.test_dicom_voxels import shipped
+from Testing.files.dicom.dicom_maker import ROOT, SAGITTAL, dataset, heights, write_series
+from Testing.files.dicom.test_dicom import refused
+from Testing.files.dicom.test_dicom_voxels import shipped
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.files import read_volume
 from UniverSegSlicerLib.files.dicom import read_dicom

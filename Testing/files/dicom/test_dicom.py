@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from Testing.files.dicom_maker import AXIAL, CT, MR, PET, SAGITTAL, heights, write_series
+from Testing.files.dicom.dicom_maker import AXIAL, CT, MR, PET, SAGITTAL, heights, write_series
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.files.dicom import read_dicom
 

@@ -21,8 +21,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from Testing.files.dicom_maker import dataset, enhanced, heights, save, write_series
-from Testing.files.test_dicom import refused
+from Testing.files.dicom.dicom_maker import dataset, enhanced, heights, save, write_series
+from Testing.files.dicom.test_dicom import refused
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.files import read_volume
 from UniverSegSlicerLib.files.dicom import read_dicom

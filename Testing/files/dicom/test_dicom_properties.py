@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from Testing.files.dicom_maker import enhanced, save, write_series
+from Testing.files.dicom.dicom_maker import enhanced, save, write_series
 from UniverSegSlicerLib.files.dicom import read_dicom
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 import UniverSegSlicerLib
-from Testing.files.dicom_maker import AXIAL, CT, SAGITTAL, dataset, enhanced, heights, save, write_series
+from Testing.files.dicom.dicom_maker import AXIAL, CT, SAGITTAL, dataset, enhanced, heights, save, write_series
 from UniverSegSlicerLib.errors import InputError, OutputError
 from UniverSegSlicerLib.files.dicom import check_segments_output, read_dicom, read_dicom_labels, write_dicom_segments
 from UniverSegSlicerLib.files.label_maps import LabelMap, Segment
