@@ -14,11 +14,12 @@ from ..files import WRITABLE, WRITABLE_LABELS, check_grid, read_volume, write_la
 from ..files.label_maps import named_segments
 from ..imaging import IntensityWindow, array_axis, slice_spacing, slice_stack, take_slice
 from ..writing import all_or_none
-from .common.console import print_json, say
+from .common.console import notices, print_json, say
 from .common.inputs import read_marks, size_in_words
 from .common.network import NetworkChoice, choosing_network
 from .common.options import ComponentOption, JsonOption, SeriesOption, SupportFileOption, naming_options
 from .common.outputs import check_output
+from .common.unused import unused_support
 from .common.values import parse_point, parse_slice
 
 
@@ -92,6 +93,7 @@ def click_slice(
     prior = take_slice(marks, axis, index) == label
     done = [n for n, mask in enumerate(slice_stack(marks, axis) == label) if mask.any() and n != index]
     examples = SupportSet() if support is None else SupportSet.load(support)
+    notices(() if support is None else unused_support(examples, support, label))
     if done:
         examples = SupportSet.from_volume(image, marks, axis, done, window=window, source=volume.name).merged(examples)
     result = click_segment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -17,18 +17,11 @@ from ..files import (
     WRITABLE_LABELS,
     LabelMap,
     check_grid,
-    onto_grid,
-    read_layers,
     read_volume,
-    write_layers,
-    write_volume,
 )
-from ..files.label_maps import one_map
-from ..imaging import Volume
 from ..progress import sub_progress
-from ..writing import all_or_none
-from .common.console import notice, print_json, progress_bar
-from .common.inputs import place_marks
+from .common.console import notices, print_json, progress_bar
+from .common.inputs import read_mark_layers
 from .common.network import NetworkChoice, choosing_network
 from .common.options import (
     Axis,
@@ -42,13 +35,18 @@ from .common.options import (
     naming_options,
 )
 from .common.outputs import check_output
-from .common.pictures import draw_result
-from .common.propagated import count_labels, notes, output_segments, say_summary, summary_of
+from .common.propagated import (
+    count_labels,
+    notes,
+    output_segments,
+    say_summary,
+    summary_of,
+    wanted_values,
+    write_all,
+)
 from .common.tuning import TuneChoice, TuneOption, marked_examples, tuning_fact
+from .common.unused import unused_names, unused_settings
 from .common.values import parse_names, parse_numbers, parse_range
-
-if TYPE_CHECKING:
-    pass
 
 
 class Strategy(str, Enum):
@@ -172,6 +170,7 @@ def propagate(
     from ..network.weights import read_catalogue
     from ..segmentation import PropagationSettings, SupportSet
     from ..segmentation import propagate as spread
+    from ..segmentation.predictor import PRIOR_CHANNELS
 
     inputs = (volume, labels, support)
     check_output(output, WRITABLE_LABELS, inputs=inputs)
@@ -190,7 +189,7 @@ def propagate(
     for path in (output, confidence):
         if path is not None:
             check_grid(path, image.geometry)
-    layers = [] if labels is None else _read_marks(labels, volume, image, output)
+    layers = [] if labels is None else read_mark_layers(labels, volume, image, output)
     examples = None if support is None else SupportSet.load(support)
     asked: dict[str, Any] = {"passes": passes, "detail": detail, "smooth": smooth}
     asked |= {"margin_mm": margin_mm, "ending": ending}
@@ -198,6 +197,7 @@ def propagate(
     typed = {
         "slice_range": f"--range {slice_range}",
         "marked_indices": f"--marked {marked}",
+        "label_values": f"--labels {wanted}",
         "axis": "--axis, --marked",
     }
     with naming_options(axes="--axes", **{name: f"--{name.replace('_', '-')}" for name in asked}):
@@ -213,9 +213,11 @@ def propagate(
             slice_range=None if only is None else (only[0], only[1] + 1),
             **{name: value for name, value in asked.items() if value is not None},
         )
+    notices(unused_names(label_names, wanted_values(layers, examples, label_values)))
+    opened = network.open()
     with naming_options(**typed):
         model, tuned = tuning.apply(
-            network.open(),
+            opened,
             marked_examples(image, [layer.array for layer in layers], examples, axis.value, marked_slices),
             saved=examples,
             saved_path=support,
@@ -253,20 +255,23 @@ def propagate(
     )
     known = {value: name for layer in layers for value, name in layer.names.items()}
     label_names = {**known, **(examples.label_names if examples is not None else {}), **label_names}
-    for note in notes(results, layers, settings):
-        notice(note)
+    notices(notes(results, layers, settings))
+    unused = unused_settings(
+        asked,
+        settings,
+        tuning,
+        examples=max(len(each.marked) for each in results) + (0 if examples is None else len(examples)),
+        marked=bool(layers) and any(each.marked for each in results),
+        support=examples,
+        takes_prior=opened.query_channels >= PRIOR_CHANNELS,
+    )
+    notices(unused)
     made = [
         LabelMap(each.labels, image.geometry, output_segments(each.labels, told, label_names, label_values))
         for each, told in zip(results, [layer.segments for layer in layers] or [()], strict=True)
     ]
-    with all_or_none(output, confidence, preview, endings=WRITABLE_LABELS) as (out, certain, picture):
-        if out is not None:
-            write_layers(out, made)
-        if certain is not None and result.confidence is not None:
-            write_volume(certain, np.min([each.confidence for each in results], axis=0), image.geometry)
-        if picture is not None:
-            title = f"{volume.name}: {result.model}, {result.strategy}"
-            draw_result(picture, image, layers[0].array if layers else None, result, names=label_names, title=title)
+    title = f"{volume.name}: {result.model}, {result.strategy}"
+    write_all((output, confidence, preview), made, results, image, layers, names=label_names, title=title)
     summary = {
         "output": str(output),
         "confidence": None if confidence is None else str(confidence),
@@ -282,22 +287,6 @@ def propagate(
         print_json(summary)
     else:
         say_summary(summary, label_names, tuned)
-
-
-def _read_marks(labels: Path, volume: Path, image: Volume, output: Path) -> list[LabelMap]:
-    """The marks as one label map, or as layers where they overlap and the output can hold that."""
-    layers = read_layers(labels, onto=image.geometry)
-    whole = one_map(layers)
-    if whole is None and not output.name.lower().endswith((".seg.nrrd", ".dcm")):
-        names = ", ".join(segment.name for layer in layers for segment in layer.segments)
-        raise InputError(
-            f"{labels} has segments that overlap, in {len(layers)} layers ({names}), which {output} cannot hold: write "
-            "OUT.seg.nrrd, or export the segments as a label map."
-        )
-    placed = place_marks(whole or layers[0], labels, volume, image)
-    if whole is not None:
-        return [placed]
-    return [placed, *(onto_grid(layer, image.geometry)[0] for layer in layers[1:])]
 
 
 def _of_layer(wanted: list[int] | None, layer: LabelMap | None, layers: int) -> list[int] | None:

@@ -14,13 +14,14 @@ from ..diagnostics import run_log
 from ..errors import InputError
 from ..files.pictures import read_picture, write_array, write_picture
 from ..progress import sub_progress
-from .common.console import print_json, progress_bar, say
+from .common.console import notices, print_json, progress_bar, say
 from .common.folders import list_pictures
 from .common.inputs import read_pairs
 from .common.network import NetworkChoice, choosing_network
 from .common.options import EnsembleOption, JsonOption, SeedOption
 from .common.outputs import check_filled, check_new_folder, filling_folder
 from .common.tuning import TuneChoice, TuneOption, tuning_fact
+from .common.unused import unused_draws
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -68,6 +69,7 @@ def segment(
     Example: universeg-slicer segment --support-images cats/images --support-labels cats/labels --images new -o masks
     """
     from ..segmentation import present_cutoff, segment_images
+    from ..segmentation.images import MOST_EXAMPLES
 
     check_new_folder(output)
     tuning = TuneChoice.parse(tune)
@@ -77,6 +79,7 @@ def segment(
     endings = (".png", ".npy") if logits else (".png",)
     read = (images, support_images, support_labels, support, *queries.values())
     check_filled(output, [f"{stem}{ending}" for stem in queries for ending in endings], read)
+    notices(unused_draws(ensemble, seed, tuning, examples=len(examples), drawn=len(examples) > MOST_EXAMPLES))
     started = time.perf_counter()
     model, tuned = tuning.apply(network.open(), lambda: examples, saved=given, saved_path=support, seed=seed)
     with progress_bar("Segmenting") as report, filling_folder(output) as beside:

@@ -12,12 +12,13 @@ import typer
 from ..errors import InputError
 from ..files import read_volume
 from ..files.pictures import write_array, write_picture
-from .common.console import print_json, print_table, progress_bar, say
-from .common.inputs import read_marks, read_pairs
+from .common.console import notice, notices, print_json, print_table, progress_bar, say
+from .common.inputs import examples_of_volume, read_marks, read_pairs
 from .common.network import NetworkChoice, choosing_network
-from .common.options import Axis, AxisOption, ComponentOption, JsonOption, SeedOption, SeriesOption, naming_options
+from .common.options import Axis, AxisOption, ComponentOption, JsonOption, SeedOption, SeriesOption
 from .common.outputs import check_new_folder, check_output, filling_folder, write_json
-from .common.values import parse_names, parse_numbers
+from .common.unused import unused_names
+from .common.values import parse_names
 
 if TYPE_CHECKING:
     from ..segmentation import SupportSet
@@ -79,8 +80,6 @@ def create(
 
     Example: universeg-slicer support create brain.nii.gz marks.nii.gz -o ventricles.npz --names 1=ventricles
     """
-    from ..segmentation import SupportSet, is_complete
-
     check_output(output, (".npz",), inputs=(volume, labels))
     label_names = parse_names(names, "--names")
     if (images is None) != (image_labels is None):
@@ -91,6 +90,7 @@ def create(
         raise InputError(
             "LABELS, --axis, --slices, --series and --component belong to VOLUME, and say nothing of --images."
         )
+    whole = False
     if images is not None and image_labels is not None:
         made = read_pairs(images, image_labels, label_names)
     else:
@@ -98,18 +98,13 @@ def create(
             raise InputError("LABELS is missing: a label map on the grid of VOLUME.")
         image = read_volume(volume, series=series, component=component)
         marks = read_marks(labels, volume, image)
-        indices = parse_numbers(slices, "--slices")
-        given: dict[str, Any] = {"label_names": marks.names | label_names, "source": volume.name}
-        with naming_options(axis="--axis, --slices", index=f"--slices {slices}"):
-            if indices is None and is_complete(marks.array):
-                made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, **given)
-                if axis is Axis.auto:
-                    say(f"The label map is complete; its slices are taken along {made.examples[0].axis}.")
-            else:
-                made = SupportSet.from_volume(image, marks.array, axis.value, indices, **given)
+        made, whole = examples_of_volume(volume, image, marks, axis, slices, names=label_names, slices_only=slices_only)
     made = _merged(merge or [], made)
     if not made.label_values:
         raise InputError("none of the examples has a label, so the set would be of no use; choose marked slices.")
+    notices(unused_names(label_names, made.label_values))
+    if slices_only and not whole:
+        notice("--slices-only has no effect: a scan goes in only where LABELS is complete and no --slices are named.")
     made.save(output)
     scans = f" and {_count(len(made.scans), 'whole scan')}" if made.scans else ""
     say(f"{output}: {_count(len(made), 'example')}{scans}, {_labels_in_words(made)}.")

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _BATCH = 64
 
 
+#: Examples per draw by default: what the published network was trained with.
+MOST_EXAMPLES = 64
+
+
 def segment_images(
     images: Sequence[np.ndarray],
     support: SupportSet,
@@ -30,7 +34,7 @@ def segment_images(
     *,
     label: int | None = None,
     ensemble: int = 1,
-    support_size: int = 64,
+    support_size: int = MOST_EXAMPLES,
     seed: int = 0,
     flips: bool = False,
     spacings: Sequence[tuple[float, float]] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +49,12 @@ def say(message: str) -> None:
 def notice(message: str) -> None:
     """Print one line that a person should know of and that is no error, on stderr."""
     print(f"Note: {message}", file=sys.stderr)
+
+
+def notices(messages: Iterable[str]) -> None:
+    """Print a line of :func:`notice` for each message."""
+    for message in messages:
+        notice(message)
 
 
 def print_json(result: Mapping[str, Any]) -> None:

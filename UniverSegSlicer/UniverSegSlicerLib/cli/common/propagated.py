@@ -1,19 +1,22 @@
-"""What a run of ``propagate`` says: notes, the segments of its output, a summary for programs and one for people."""
+"""What a run of ``propagate`` writes and says: files, notes, segments, a summary for programs and one for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...files import LabelMap, Segment
+from ...files import WRITABLE_LABELS, LabelMap, Segment, write_layers, write_volume
 from ...files.label_maps import named_segments
 from ...imaging import Volume, array_axis
+from ...writing import all_or_none
 from .console import say
+from .pictures import draw_result
 
 if TYPE_CHECKING:
-    from ...segmentation import Propagation, PropagationSettings
+    from ...segmentation import Propagation, PropagationSettings, SupportSet
     from ...segmentation.tuning import TuningReport
 
 _MM3_PER_ML = 1000.0
@@ -51,6 +54,33 @@ def output_segments(
     """What the output says of its labels: of the wanted ones, or of all that were found or that the marks tell of."""
     values = set(wanted or count_labels(labels)) | set(wanted or (segment.value for segment in told))
     return named_segments(values, names, [segment for segment in told if segment.value in values])
+
+
+def write_all(
+    paths: tuple[Path, Path | None, Path | None],
+    made: list[LabelMap],
+    results: list[Propagation],
+    image: Volume,
+    layers: list[LabelMap],
+    *,
+    names: dict[int, str],
+    title: str,
+) -> None:
+    """Label maps, confidence and preview, all or none of them."""
+    with all_or_none(*paths, endings=WRITABLE_LABELS) as (out, certain, picture):
+        if out is not None:
+            write_layers(out, made)
+        if certain is not None and results[0].confidence is not None:
+            write_volume(certain, np.min([each.confidence for each in results], axis=0), image.geometry)
+        if picture is not None:
+            draw_result(picture, image, layers[0].array if layers else None, results[0], names=names, title=title)
+
+
+def wanted_values(layers: list[LabelMap], support: SupportSet | None, wanted: list[int] | None) -> set[int]:
+    """The labels that are segmented."""
+    found = {value for layer in layers for value in count_labels(layer.array)}
+    found |= set() if support is None else set(support.label_values)
+    return found if wanted is None else found & set(wanted)
 
 
 def summary_of(image: Volume, results: list[Propagation]) -> dict[str, Any]:

@@ -230,7 +230,9 @@ def _label_values(marks: np.ndarray | None, support: SupportSet, wanted: Iterabl
     absent = [v for v in values if v not in present]
     if absent or not values:
         named = f"label {absent[0]} is absent" if absent else "no label was asked for"
-        raise InputError(f"{named}; marks and support set hold {', '.join(map(str, present))}.")
+        raise InputError(
+            f"{named}; marks and support set hold {', '.join(map(str, present))}.", argument="label_values"
+        )
     return values
 
 

@@ -40,7 +40,11 @@ def load_volume(path: Path, *, orient: bool = True) -> RawArray:
 
 
 def load_dicom_slice(path: Path) -> RawArray:
-    """One DICOM image with rescale slope and intercept applied; header entries ``instance`` and ``position``."""
+    """One DICOM image with rescale slope and intercept applied; header entries ``instance`` and ``position``.
+
+    Not by way of ``UniverSegSlicerLib.files``, which makes volumes: published sets hold colours, pictures without a
+    place, and slices that a declaration puts in order by their number.
+    """
     pydicom = need("pydicom", "DICOM files")
     data = pydicom.dcmread(path)
     array = data.pixel_array
