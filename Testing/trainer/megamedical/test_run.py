@@ -18,13 +18,13 @@ import pytest
 from Testing.trainer.declarations.builders import write_picture
 from Testing.trainer.megamedical.made import PICTURES, VOLUMES, declare, write_pictures, write_volumes
 from trainer.megamedical.standardize import unit as unit_module
-from trainer.megamedical.standardize.backends import run_parallel
 from trainer.megamedical.standardize.plan import Settings
 from trainer.megamedical.standardize.run import standardize
 from trainer.megamedical.standardize.unit import UnitResult
 from trainer.megamedical.store import Store
-from trainer.megamedical.store.lock import store_lock
 from UniverSegSlicerLib.errors import DependencyError, InputError, OutputError
+from UniverSegSlicerLib.locking import folder_lock
+from UniverSegSlicerLib.parallel import run_parallel
 
 SMALL = Settings((16, 32))
 
@@ -166,7 +166,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, repos
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     write_pictures(tmp_path / "in", ["a", "b"])
     with (
-        store_lock(tmp_path / "store"),
+        folder_lock(tmp_path / "store"),
         pytest.raises(InputError, match=rf"Another run is writing into .*process {os.getpid()}"),
     ):
         run(tmp_path / "in", tmp_path / "store")

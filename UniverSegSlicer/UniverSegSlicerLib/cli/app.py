@@ -10,6 +10,7 @@ from .. import __version__
 from . import models, support
 from .bench.app import app as bench
 from .click_slice import click_slice
+from .cohort.app import app as cohort
 from .demo import demo
 from .propagate import propagate
 from .report import report
@@ -44,6 +45,7 @@ def _options(
 app.command()(propagate)
 app.command()(segment)
 app.command(name="click")(click_slice)
+app.add_typer(cohort, name="cohort")
 app.add_typer(support.app, name="support")
 app.add_typer(models.app, name="models")
 app.add_typer(bench, name="bench")

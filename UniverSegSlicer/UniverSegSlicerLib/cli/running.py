@@ -18,7 +18,7 @@ PROGRAM = "universeg-slicer"
 #: Set to anything to see the traceback of an unexpected error.
 TRACEBACK_VARIABLE = "UNIVERSEG_TRACEBACK"
 
-_COMMANDS = ("propagate", "segment", "click", "support", "models", "bench", "demo", "report")
+_COMMANDS = ("propagate", "segment", "click", "cohort", "support", "models", "bench", "demo", "report")
 
 SUCCESS, FAULT, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -70,6 +70,8 @@ def _keep_runs() -> None:
 
 def _outcome(error: BaseException) -> tuple[int, str]:
     """The exit code and the sentence for an error."""
+    if isinstance(error, Cancelled) and str(error) != str(Cancelled()):  # who raised it knows what is left
+        return INTERRUPTED, str(error)
     if isinstance(error, KeyboardInterrupt | Cancelled):
         return INTERRUPTED, "interrupted; no output was written."
     if isinstance(error, UniverSegError):

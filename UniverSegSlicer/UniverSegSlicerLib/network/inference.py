@@ -16,6 +16,7 @@ from ..progress import CancelToken, ProgressCallback
 from .architecture import QUERY_PLANES
 from .engines import Engine, engine_for
 from .families import AnyArchitecture, AnyNetwork
+from .features import describe
 from .memory import OutOfMemory, Plan, default_budget, run_within_memory
 from .precision import Precision, choose_dtype
 from .shapes import check_shapes
@@ -123,6 +124,10 @@ class InContextModel:
             for index in range(len(queries))
         ]
         return torch.cat(logits) if logits else torch.empty(0, 1, *queries.shape[2:])
+
+    def describe(self, images: np.ndarray) -> np.ndarray:
+        """What slices look like to the network; see :func:`~.features.describe`."""
+        return describe(self.network, images)
 
     def encode_support(self, images: ArrayLike, labels: ArrayLike) -> EncodedSupport:
         """Compute all that depends on the support set alone.

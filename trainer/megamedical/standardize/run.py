@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from UniverSegSlicerLib.errors import DependencyError, InputError
+from UniverSegSlicerLib.locking import folder_lock
+from UniverSegSlicerLib.parallel import run_parallel
 from UniverSegSlicerLib.progress import ProgressCallback
 from UniverSegSlicerLib.writing import write_whole
 
 from ..declaration import Declaration
 from ..index import Case, Listings
-from ..store.lock import store_lock
 from ..store.shard import read_shard_facts, write_shard
-from .backends import run_parallel
 from .plan import VERSION, Plan, Settings, plan_dataset, said
 from .splits import split_subjects
 from .unit import UnitResult, process
@@ -79,7 +79,7 @@ def standardize(
     root, store = Path(root), Path(store)
     if not root.is_dir():
         raise InputError(f"The folder --root {root} does not exist.")
-    with store_lock(store):
+    with folder_lock(store, "store"):
         listings: Listings = {}
         plans = [plan_dataset(d, root, store, settings, accepted, listings) for d in declarations]
         listings.clear()

@@ -86,6 +86,14 @@ class UniverSeg(nn.Module):
             new_query, new_support = self._run(block, u, v, size, last=last, up=True)
         return self.out_conv["conv"](new_query)
 
+    def features(self, queries: Tensor) -> Tensor:
+        """The encoder's last map of queries (B, Q, H, W) that no support is shown with: (B, C, h, w)."""
+        u = [queries]
+        for depth, block in enumerate(self.enc_blocks):
+            found, _ = self._run(block, u, [], 0, last=False)
+            u = [downsample(found)] if depth < len(self.enc_blocks) - 1 else [found]
+        return u[0]
+
     @staticmethod
     def _run(
         block: CrossBlock, u: list[Tensor], v: list[Tensor], size: int, *, last: bool, up: bool = False

@@ -50,6 +50,8 @@ class Propagation:
         removed: Label value to voxels of detached parts that were removed; see ``keep_detached`` of the settings.
         warnings: What the user should know, one sentence each: labelled scans that were left out, and why.
         credibility: How alike the labelled scans that count are to the volume, 0 to 1; None where there are none.
+        agreement: Label value to the mean Dice of the result with what each labelled scan says by itself, for the
+            labels that labelled scans speak about.
     """
 
     labels: np.ndarray
@@ -64,6 +66,7 @@ class Propagation:
     removed: dict[int, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     credibility: float | None = None
+    agreement: dict[int, float] = field(default_factory=dict)
 
 
 def resolve_strategy(strategy: str, model: InContextModel) -> str:
@@ -201,6 +204,7 @@ def propagate(
         removed,
         () if atlas is None else atlas.warnings,
         None if atlas is None else atlas.credibility,
+        {} if atlas is None else {value: said.agreement(volume, labels) for value, said in atlas.says.items()},
     )
 
 

@@ -66,6 +66,14 @@ class AtlasSay:
         stop = [int(np.clip(np.ceil(v) + 1, s + 1, n)) for v, s, n in zip(high, start, (rows, cols), strict=True)]
         return Box(start[0], stop[0], start[1], stop[1])
 
+    def agreement(self, volume: Volume, labels: np.ndarray) -> float:
+        """Mean Dice of a result (K, J, I) on the volume's grid with what each labelled scan says by itself, 0 to 1."""
+        found = labels == self.label
+        each = [
+            _agreement([chance > 0.5], [found]) for _, chance in self.evidence.brought_to(self.label, volume.geometry)
+        ]
+        return float(np.mean(each)) if each else 0.0
+
     def lead(
         self,
         slices: VolumeSlices,

@@ -1,0 +1,1 @@
+"""``universeg-slicer cohort``: one support set, many volumes."""

@@ -1,0 +1,10 @@
+"""One support set, many volumes: label maps, a table, a report, and which scan to mark next.
+
+Needs the extra ``cohort``; Slicer loads nothing of it.
+"""
+
+from .record import CaseRecord, LabelFacts
+from .segmenting import Cohort, open_cohort, segment_cohort
+from .settings import CohortSettings
+
+__all__ = ["CaseRecord", "Cohort", "CohortSettings", "LabelFacts", "open_cohort", "segment_cohort"]

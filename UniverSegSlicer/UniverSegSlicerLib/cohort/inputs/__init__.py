@@ -1,0 +1,1 @@
+"""What a cohort is made of: its volumes and its support."""
