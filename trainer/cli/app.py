@@ -10,7 +10,7 @@ import typer
 
 from UniverSegSlicerLib.errors import Cancelled, UniverSegError
 
-from . import bench, datasets, evaluate, fusion, standardize, step, synthetic, tasks, train
+from . import bench, compare, datasets, evaluate, fusion, standardize, step, synthetic, tasks, train
 
 #: Set to anything to see the whole traceback of an error.
 DEBUG_VARIABLE = "UNIVERSEG_DEBUG"
@@ -29,6 +29,8 @@ app.add_typer(tasks.app, name="tasks")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bundle")(evaluate.bundle)
+app.command("compare")(compare.compare)
+app.command("bound")(compare.bound)
 app.command("fusion")(fusion.fusion)
 app.command("synthetic")(synthetic.synthetic)
 app.command("episodes")(synthetic.episodes)

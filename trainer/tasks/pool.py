@@ -154,7 +154,7 @@ def _labels_by_image(images: np.ndarray, labels: np.ndarray, masks: np.ndarray) 
 def build_pool(
     store: Store,
     *,
-    role: str,
+    role: str | None,
     splits: Collection[str] = ("train", "val", "test"),
     resolution: int = 128,
     datasets: Collection[str] | None = None,
@@ -166,7 +166,7 @@ def build_pool(
 
     Args:
         store: The standardised store.
-        role: Value of the column ``role`` to keep.
+        role: Value of the column ``role`` to keep; None keeps all, for data sets that are named.
         splits: Values of the column ``split`` to keep.
         resolution: Side of the images in pixels; one that the store has.
         datasets: Only these data sets (None: all).
@@ -178,7 +178,9 @@ def build_pool(
         InputError: Nothing of the store passes the filters.
     """
     images = store.images
-    keep = (images["role"] == role) & images["split"].isin(list(splits))
+    keep = images["split"].isin(list(splits))
+    if role is not None:
+        keep &= images["role"] == role
     if datasets is not None:
         keep &= images["dataset"].isin(list(datasets))
     images = images[keep].reset_index(drop=True)

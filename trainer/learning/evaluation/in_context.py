@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.families import AnyNetwork
 from UniverSegSlicerLib.segmentation.cutoff import present_cutoff
 
 from ..loop.losses import hard_dice
+from ..networks.kinds import TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def support_entries(task: Task, query: int, size: int, rng: np.random.Generator)
 
 @torch.no_grad()
 def score_task(
-    network: AnyNetwork | MeanOfSupport,
+    network: TrainedNetwork | MeanOfSupport,
     pool: DataPool,
     task: Task,
     *,

@@ -10,9 +10,9 @@ import torch
 
 from trainer.tasks.pool import DataPool, build_pool, volume_datasets
 from UniverSegSlicerLib.errors import InputError
-from UniverSegSlicerLib.network.families import AnyNetwork
 
 from ..loop.config import TrainingConfig
+from ..networks.kinds import TrainedNetwork
 from .in_context import choose_tasks, mean_over_datasets, score_task
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def pool_maker(config: TrainingConfig, store: Path | None) -> Callable[[torch.de
     return make
 
 
-def validation_of(config: TrainingConfig, store: Path | None) -> Callable[[AnyNetwork], dict[str, float]] | None:
+def validation_of(config: TrainingConfig, store: Path | None) -> Callable[[TrainedNetwork], dict[str, float]] | None:
     """The validation inside a run, or None when the store has no data of its role.
 
     The data are loaded on first use and stay on the CPU of that process.
@@ -76,7 +76,7 @@ def validation_of(config: TrainingConfig, store: Path | None) -> Callable[[AnyNe
         return None
     pools: dict[torch.device, DataPool] = {}
 
-    def validate(network: AnyNetwork) -> dict[str, float]:
+    def validate(network: TrainedNetwork) -> dict[str, float]:
         device = next(network.parameters()).device
         if device not in pools:
             pools[device] = build_pool(

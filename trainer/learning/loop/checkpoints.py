@@ -15,9 +15,10 @@ from torch import Tensor
 
 from trainer.folders import remove_folder, replace_folder
 from UniverSegSlicerLib.errors import ModelError, OutputError
-from UniverSegSlicerLib.network.families import AnyArchitecture, AnyNetwork, architecture_from_json
-from UniverSegSlicerLib.network.weights.files import build_network, load_tensors, read_network
+from UniverSegSlicerLib.network.weights.files import load_tensors, read_network
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors, write_safetensors
+
+from ..networks.kinds import TrainedArchitecture, TrainedNetwork, trained_architecture_from_json, trained_of
 
 _NAME = re.compile(r"step_(\d+)")
 
@@ -31,7 +32,7 @@ class Checkpoint:
     """
 
     step: int
-    architecture: AnyArchitecture
+    architecture: TrainedArchitecture
     network: Mapping[str, Tensor]
     averaged: Mapping[str, Tensor]
     averaged_updates: int
@@ -94,7 +95,7 @@ def find_checkpoint(path: Path) -> Path:
     return found[-1]
 
 
-def load_checkpoint(path: Path, architecture: AnyArchitecture | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, architecture: TrainedArchitecture | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
@@ -107,7 +108,7 @@ def load_checkpoint(path: Path, architecture: AnyArchitecture | None = None) -> 
     path = find_checkpoint(Path(path))
     network, metadata = read_safetensors(path / "model.safetensors")
     averaged, _ = read_safetensors(path / "averaged.safetensors")
-    found = architecture_from_json(metadata.get("architecture", "null"))
+    found = trained_architecture_from_json(metadata.get("architecture", "null"))
     if architecture is not None:
         require_same_trunk(found, architecture, path)
     optimizers, ranks = load_tensors(path / "optimizer.pt"), load_tensors(path / "states.pt")
@@ -119,7 +120,7 @@ def load_checkpoint(path: Path, architecture: AnyArchitecture | None = None) -> 
     return Checkpoint(step, found, network, averaged, updates, optimizers, ranks, record)
 
 
-def require_same_trunk(found: AnyArchitecture, wanted: AnyArchitecture, source: object) -> None:
+def require_same_trunk(found: TrainedArchitecture, wanted: TrainedArchitecture, source: object) -> None:
     """Raise ModelError where two architectures differ in anything but the resolution of training."""
     ours, theirs = wanted.to_dict(), found.to_dict()
     for name in {**theirs, **ours}:
@@ -129,7 +130,7 @@ def require_same_trunk(found: AnyArchitecture, wanted: AnyArchitecture, source: 
             )
 
 
-def averaged_network(path: Path) -> AnyNetwork:
+def averaged_network(path: Path) -> TrainedNetwork:
     """The network with the averaged weights of a checkpoint or run, for evaluation and release; or of a model file.
 
     Raises:
@@ -139,4 +140,4 @@ def averaged_network(path: Path) -> AnyNetwork:
         return read_network(Path(path))
     path = find_checkpoint(Path(path))
     state, metadata = read_safetensors(path / "averaged.safetensors")
-    return build_network(state, architecture_from_json(metadata.get("architecture", "null")), path)
+    return trained_of(state, trained_architecture_from_json(metadata.get("architecture", "null")), path)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
+from trainer.baselines.architecture import BaselineArchitecture
 from trainer.tasks.episodes import EpisodeSettings, check_shares
 from trainer.yaml_files import read_yaml
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 from UniverSegSlicerLib.network.architecture import Architecture
-from UniverSegSlicerLib.network.families import AnyArchitecture, architecture_from_dict
+
+from ..networks.kinds import TrainedArchitecture, trained_architecture
 
 Settings = TypeVar("Settings")
 
@@ -191,7 +193,7 @@ class TrainingConfig:
     name: str
     phases: tuple[Phase, ...]
     seed: int = 1
-    architecture: AnyArchitecture = field(default_factory=lambda: Architecture(query_channels=4))
+    architecture: TrainedArchitecture = field(default_factory=lambda: Architecture(query_channels=4))
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     data: DataSettings = field(default_factory=DataSettings)
     episodes: EpisodeSettings = field(default_factory=EpisodeSettings)
@@ -207,6 +209,8 @@ class TrainingConfig:
         if not self.phases:
             raise InputError("phases is empty; a run needs at least one phase.")
         multiple = self.architecture.size_multiple
+        if isinstance(self.architecture, BaselineArchitecture) and any(0 in phase.support for phase in self.phases):
+            raise InputError(f"{self.architecture.family} needs examples; leave out the support size 0.")
         for phase in self.phases:
             if phase.resolution % multiple:
                 raise InputError(
@@ -256,7 +260,7 @@ def load_config(path: str | Path) -> TrainingConfig:
 
 def to_mapping(settings: Any) -> Any:
     """Settings as plain lists, mappings and scalars, which YAML and JSON can hold."""
-    if isinstance(settings, AnyArchitecture):
+    if isinstance(settings, TrainedArchitecture):
         return settings.to_dict()
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         return {item.name: to_mapping(getattr(settings, item.name)) for item in dataclasses.fields(settings)}
@@ -296,7 +300,7 @@ def from_mapping(kind: type[Settings], values: Mapping[str, Any], place: str = "
 
 def _convert(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint == AnyArchitecture:
+    if hint == TrainedArchitecture:
         return _architecture(value, place)
     if origin in (Union, types.UnionType):
         inner = next(part for part in arguments if part is not type(None))
@@ -314,9 +318,9 @@ def _convert(hint: Any, value: Any, place: str) -> Any:
     return _scalar(hint, value, place)
 
 
-def _architecture(value: Any, place: str) -> AnyArchitecture:
+def _architecture(value: Any, place: str) -> TrainedArchitecture:
     try:
-        return architecture_from_dict(value)
+        return trained_architecture(value)
     except UniverSegError as error:
         raise InputError(f"{place}: {error}") from error
 

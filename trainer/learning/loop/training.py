@@ -20,10 +20,10 @@ from trainer.tasks.episodes import Episodes, EpisodeSampler
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, OutputError, UniverSegError
 from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg, SeenEpisode
-from UniverSegSlicerLib.network.families import AnyNetwork, new_network
 
-from ..networks.encoder_weights import hold_still, imagenet_encoder
+from ..networks.encoder_weights import encoder_of, hold_still, imagenet_encoder
 from ..networks.episode_forward import episode_logits
+from ..networks.kinds import TrainedNetwork, new_trained, term_of
 from .checkpoints import (
     Checkpoint,
     averaged_network,
@@ -43,7 +43,7 @@ from .schedule import AveragedWeights, learning_rate
 #: Called after every update with (step, steps, figures of the step).
 Report = Callable[[int, int, dict[str, float]], None]
 #: Gives the figures of a validation of a network.
-Validate = Callable[[AnyNetwork], dict[str, float]]
+Validate = Callable[[TrainedNetwork], dict[str, float]]
 #: Writes sample pictures of (episodes, logits (T, K, 1, H, W)) to a path.
 Draw = Callable[[Episodes, Tensor, Path], None]
 
@@ -55,7 +55,7 @@ class DivergenceError(UniverSegError):
 class EpisodeNetwork(nn.Module):
     """The network with the forward pass of episodes, so that distributed wrappers see one module."""
 
-    def __init__(self, network: AnyNetwork) -> None:
+    def __init__(self, network: TrainedNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -113,14 +113,14 @@ class _Run:
         # Batches differ between processes, the network does not.
         torch.manual_seed(config.seed)
         # Channels last is the faster layout for these convolutions on CPU and GPU alike.
-        self.network = new_network(config.architecture).to(memory_format=torch.channels_last)
+        self.network = new_trained(config.architecture).to(memory_format=torch.channels_last)
         hold_still(self.network, encoder_trained=config.encoder.trained)
         if options.initial is not None:
             start = averaged_network(options.initial)
             require_same_trunk(start.architecture, config.architecture, options.initial)
             self.network.load_state_dict(start.state_dict())
-        elif isinstance(self.network, AttentiveUniverSeg) and config.encoder.weights == "imagenet":
-            self.network.encoder.load_state_dict(imagenet_encoder())
+        elif (encoder := encoder_of(self.network)) is not None and config.encoder.weights == "imagenet":
+            encoder.load_state_dict(imagenet_encoder())
         module = EpisodeNetwork(self.network)
         optimizers = make_optimizers(module, config.optimizer)
         self.module, *wrapped = self.fabric.setup(module, *optimizers.values())
@@ -191,6 +191,8 @@ class _Run:
             log_dice=loss_settings.log_dice,
         )
         loss = losses.mean()
+        if (term := term_of(self.network)) is not None:
+            loss = loss + term
         if not self._finite_everywhere(loss):
             self._diverged(losses, episodes)
         for optimizer in self.optimizers.values():
@@ -249,10 +251,10 @@ class _Run:
     def _due(self, every: int) -> bool:
         return bool(every) and (self.state.step % every == 0 or self.state.step == self.config.steps)
 
-    def averaged_network(self) -> AnyNetwork:
+    def averaged_network(self) -> TrainedNetwork:
         """The averaged weights in a network of their own, in evaluation mode."""
         with kept_random_state():
-            network = new_network(self.config.architecture).to(self.fabric.device)
+            network = new_trained(self.config.architecture).to(self.fabric.device)
         self.averaged.copy_to(network)
         return network.eval()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from UniverSegSlicerLib.errors import InputError, ModelError
 from UniverSegSlicerLib.network.attentive.encoder import EfficientNetLite0
-from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg
-from UniverSegSlicerLib.network.families import AnyNetwork
+from UniverSegSlicerLib.network.published.model import UniverSeg
 from UniverSegSlicerLib.network.weights.files import load_tensors
+
+from .kinds import TrainedNetwork
 
 #: Added to the variance by the published network's batch norms.
 _EPSILON = 1e-3
@@ -24,15 +25,21 @@ _PARTS = (
 )
 
 
-def hold_still(network: AnyNetwork, *, encoder_trained: bool) -> None:
+def encoder_of(network: nn.Module) -> EfficientNetLite0 | None:
+    """The encoder of photographs in a network; None where it has none."""
+    return next((part for part in network.modules() if isinstance(part, EfficientNetLite0)), None)
+
+
+def hold_still(network: TrainedNetwork, *, encoder_trained: bool) -> None:
     """Exempt from training what shall not or cannot learn.
 
-    An attentive network's encoder, unless it is trained too; and in a published network the last block's support
+    An encoder of photographs, unless it is trained too; and in a published network the last block's support
     features, which nothing reads, so that they would never get a gradient.
     """
-    if isinstance(network, AttentiveUniverSeg):
-        network.encoder.requires_grad_(encoder_trained)
-    elif len(network.dec_blocks):
+    encoder = encoder_of(network)
+    if encoder is not None:
+        encoder.requires_grad_(encoder_trained)
+    elif isinstance(network, UniverSeg) and len(network.dec_blocks):
         network.dec_blocks[-1].support.requires_grad_(False)
 
 

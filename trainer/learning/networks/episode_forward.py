@@ -10,14 +10,16 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainer.baselines.baseline import Baseline
 from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg, SeenEpisode
-from UniverSegSlicerLib.network.families import AnyNetwork
 from UniverSegSlicerLib.network.published.blocks import conv2d_of_parts, downsample, mean_of_support, upsample
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
+from .kinds import TrainedNetwork
+
 
 def episode_logits(
-    network: AnyNetwork,
+    network: TrainedNetwork,
     queries: Tensor,
     support_images: Tensor,
     support_labels: Tensor,
@@ -34,6 +36,8 @@ def episode_logits(
     """
     if isinstance(network, AttentiveUniverSeg):
         return network.episodes(queries, support_images, support_labels, seen)
+    if isinstance(network, Baseline):
+        return network.episodes(queries, support_images, support_labels)
     tasks, count = queries.shape[:2]
     size = support_images.shape[1]
     if network.architecture.cross_activation or size == 0 or count == 1 or len(network.enc_blocks) < 2:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trainer.baselines.baseline import Baseline
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.writing import write_whole
@@ -29,11 +30,14 @@ def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int |
         Facts of the file: ``file``, ``sha256``, ``bytes``, ``steps``, ``parameters``.
 
     Raises:
+        InputError: It is a baseline's run.
         ModelError: There is no checkpoint.
         OutputError: The file cannot be written.
     """
     checkpoint = find_checkpoint(run)
     network = averaged_network(checkpoint)
+    if isinstance(network, Baseline):
+        raise InputError(f"{run} is a baseline, {network.architecture.family}; only our own networks are bundled.")
     if resolution is not None:
         network.architecture = replace(network.architecture, resolution=resolution)
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))

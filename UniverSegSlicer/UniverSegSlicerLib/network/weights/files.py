@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..architecture import Architecture
-from ..families import AnyArchitecture, AnyNetwork, architecture_from_json, new_network
+from ..families import AnyNetwork, architecture_from_json, new_network
 from .safetensors import read_safetensors, write_safetensors
 
 _BLOCK = re.compile(r"enc_blocks\.(\d+)\.cross\.cross_conv\.weight")
@@ -63,14 +63,16 @@ def write_network(
     write_safetensors(path, state, {**(metadata or {}), "architecture": network.architecture.to_json()})
 
 
-def build_network(state: Mapping[str, Tensor], architecture: AnyArchitecture, source: object) -> AnyNetwork:
-    """The network of ``architecture`` with the tensors of ``state`` as float32.
+def build_network(
+    state: Mapping[str, Tensor], architecture: Any, source: object, make: Callable[[Any], Any] = new_network
+) -> Any:
+    """The network of ``architecture`` with the tensors of ``state`` as float32; ``make`` gives it with any weights.
 
     Raises:
         ModelError: A tensor is missing, left over, of another shape or not finite; the message names it.
     """
     with torch.device("meta"):
-        network = new_network(architecture)
+        network = make(architecture)
     expected = network.state_dict()
     for name, tensor in expected.items():
         if name not in state:
