@@ -31,7 +31,7 @@ $(VENV)/demo.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/made.stamp pyproject.toml constraints.txt
 	@echo "Installing with the test tools into $(VENV) (a few minutes the first time) ..."
-	@$(INSTALL) --editable ".[demo,cohort,dask,quality,mrml,trainer,test]"
+	@$(INSTALL) --editable ".[baselines,cohort,dask,demo,mrml,quality,trainer,test]"
 	@touch $@
 
 demo: $(VENV)/demo.stamp
