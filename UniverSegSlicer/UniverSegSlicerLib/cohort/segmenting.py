@@ -20,6 +20,7 @@ from .inputs.case import Case
 from .inputs.supports import merge, read_support, support_hash
 from .inputs.volumes import find_cases
 from .record import CaseRecord
+from .report.page import write_report
 from .running.hashing import recipe_hash
 from .running.job import Job, forget_kits
 from .running.plan import make_plan
@@ -142,6 +143,8 @@ def segment_cohort(
             # After Ctrl-C, too, the table shows what there is.
             known = [records[case.name] for case in cases if case.name in records]
             write_tables(folder.path / TABLE, folder.path / PARQUET, known, names)
+            if settings.report:
+                write_report(folder, cases, names)
     return Cohort(folder.path, tuple(known), names, len(plan.todo))
 
 

@@ -19,6 +19,7 @@ class CohortSettings:
         draws: How many times a support of slices alone is drawn anew, half of it each time, to see how far the results
             agree. Every draw takes as long as the segmentation itself; 0 leaves the agreement out. Whole scans need no
             draw: each is one.
+        report: Whether the report is made.
 
     Raises:
         InputError: ``draws`` is no whole number of at least 0.
@@ -27,6 +28,7 @@ class CohortSettings:
     propagation: PropagationSettings = field(default_factory=PropagationSettings)
     label_values: tuple[int, ...] | None = None
     draws: int = 1
+    report: bool = True
 
     def __post_init__(self) -> None:
         if self.draws < 0:

@@ -76,12 +76,14 @@ def run(
         ),
     ] = 1,
     seed: SeedOption = 0,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Make no report.html.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Segment many volumes with one support set.
 
-    OUT gets a label map of each volume under the volume's name (of a BIDS data set: derivatives), cohort.csv and
-    cohort.parquet. The same command again does only what is missing or has changed. Exit code 3: some cases failed.
+    OUT gets a label map of each volume under the volume's name (of a BIDS data set: derivatives), cohort.csv,
+    cohort.parquet, and report.html, a page that shows which cases to look at. The same command again does only what is
+    missing or has changed. Exit code 3: some cases failed.
 
     Example: universeg-slicer cohort hippocampi.npz --volumes "scans/*.nii.gz" -o out
     """
@@ -90,7 +92,10 @@ def run(
 
     values = parse_numbers(wanted, "--labels")
     settings = CohortSettings(
-        PropagationSettings(ensemble=ensemble, seed=seed), None if values is None else tuple(values), draws
+        PropagationSettings(ensemble=ensemble, seed=seed),
+        None if values is None else tuple(values),
+        draws,
+        not no_report,
     )
     chosen = tuple(part.strip() for part in devices.split(",") if part.strip())
     if not chosen:

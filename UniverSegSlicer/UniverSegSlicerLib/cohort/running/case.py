@@ -21,6 +21,7 @@ from ..inputs.bids import label_table
 from ..inputs.case import Case, without_ending
 from ..looks import looks_of_volume, nearest
 from ..record import CaseRecord, LabelFacts
+from ..report.cuts import cuts_of
 from .hashing import content_hash, stamp_of
 from .job import Job, Kit, kit_of, one_thread
 
@@ -166,6 +167,8 @@ def _write(job: Job, case: Case, volume: Volume, result: Propagation, looks: np.
         final.parent.mkdir(parents=True, exist_ok=True)
         made = beside / final.name
         write_label_map(made, result.labels, volume.geometry)
+        if job.settings.report:
+            write_whole(job.folder.picture(case), cuts_of(volume, result.labels, job.values))
         _save(job.folder.looks(case), beside / "looks.npy", looks)
         if job.label_table:
             write_whole(final.with_name(f"{without_ending(final.name)}.tsv"), label_table(job.names))

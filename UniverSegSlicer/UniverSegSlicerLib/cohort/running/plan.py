@@ -42,4 +42,6 @@ def _holds(case: Case, record: CaseRecord, job: Job) -> bool:
     output = job.folder.path / case.output
     if not output.is_file() or output.stat().st_size != record.output_bytes:
         return False
+    if job.settings.report and not job.folder.picture(case).is_file():
+        return False
     return is_unchanged(case.volume, record.stamp)
