@@ -123,15 +123,6 @@ def test_the_disk_is_full_in_the_middle(made: Made, monkeypatch: pytest.MonkeyPa
     assert made.run().redone == 2
 
 
-def test_two_workers_give_the_same(made: Made) -> None:
-    one = made.run()
-    two = made.run(output=made.root / "two", jobs=2)
-    strip = [(r.case, r.labels, r.distance, r.suggested, r.recipe) for r in one.records]
-    assert strip == [(r.case, r.labels, r.distance, r.suggested, r.recipe) for r in two.records]
-    for name in ("a.nii.gz", "b.nii.gz", "c.nii.gz"):
-        assert (made.out / name).read_bytes() == (made.root / "two" / name).read_bytes()
-
-
 def test_a_folder_of_something_else_is_refused(made: Made) -> None:
     made.out.mkdir()
     (made.out / "thesis.txt").write_text("mine")

@@ -10,6 +10,7 @@ from .. import __version__
 from . import models, support
 from .bench.app import app as bench
 from .click_slice import click_slice
+from .cohort.adding import add
 from .cohort.app import app as cohort
 from .demo import demo
 from .propagate import propagate
@@ -46,6 +47,7 @@ app.command()(propagate)
 app.command()(segment)
 app.command(name="click")(click_slice)
 app.add_typer(cohort, name="cohort")
+support.app.command()(add)
 app.add_typer(support.app, name="support")
 app.add_typer(models.app, name="models")
 app.add_typer(bench, name="bench")

@@ -188,7 +188,7 @@ def _job(
     from ..network.weights.store import locate_model
 
     path = locate_model(model)
-    model_hash, given_hash = file_hash(path), support_hash(support)
+    model_hash, given_hash = file_hash(path), support_hash(support, tuple(names))
     recipe = recipe_hash(
         support=given_hash, model=model_hash, settings=settings.to_dict(), labels=sorted(names.items()),
         precision=precision, version=__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .cohort import cohort
 from .next_patient.command import next_patient
 from .quality.command import quality
 from .speed import speed
@@ -15,3 +16,4 @@ app.command()(speed)
 app.command()(volume)
 app.command()(quality)
 app.command(name="next")(next_patient)
+app.command()(cohort)

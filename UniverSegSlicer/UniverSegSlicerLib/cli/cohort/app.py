@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from .command import run
+from .next_scan import next_scan
 
 
 class _RunUnlessNamed(TyperGroup):
@@ -25,3 +26,4 @@ app = typer.Typer(
     help="Segment many volumes with one support set. `cohort SUPPORT ...` is short for `cohort run SUPPORT ...`.",
 )
 app.command()(run)
+app.command(name="next")(next_scan)

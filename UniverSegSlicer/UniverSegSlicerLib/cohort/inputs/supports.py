@@ -54,8 +54,13 @@ def read_pair(volume: Path, labels: Path) -> SupportSet:
     if not placed.array.any():
         raise InputError(f"{labels} is empty: mark slices of {volume} in it first.")
     if is_complete(placed.array):
-        return SupportSet.from_scan(image, placed.array, label_names=marks.names, source=volume.name)
-    return SupportSet.from_volume(image, placed.array, label_names=marks.names, source=volume.name)
+        return SupportSet.from_scan(image, placed.array, label_names=marks.names, source=source_name(volume))
+    return SupportSet.from_volume(image, placed.array, label_names=marks.names, source=source_name(volume))
+
+
+def source_name(volume: Path) -> str:
+    """What a scan is called in a support set: with its folder, since many are called image.nii.gz."""
+    return "/".join(volume.resolve().parts[-2:])
 
 
 def merge(parts: Sequence[tuple[str, SupportSet]]) -> SupportSet:
@@ -90,8 +95,12 @@ def merge(parts: Sequence[tuple[str, SupportSet]]) -> SupportSet:
     return merged
 
 
-def support_hash(support: SupportSet) -> str:
-    """SHA-256 of all that a segmentation can depend on: pixels, labels, grids, flags and names, not the file."""
+def support_hash(support: SupportSet, values: Sequence[int]) -> str:
+    """SHA-256 of all that a segmentation of these labels can depend on.
+
+    That is pixels, labels, grids and flags of what is in use and says something about one of the labels; neither the
+    file nor names.
+    """
     digest = hashlib.sha256()
 
     def add(facts: object, *arrays: np.ndarray) -> None:
@@ -100,10 +109,14 @@ def support_hash(support: SupportSet) -> str:
             digest.update(str((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).data)
 
-    add(sorted(support.label_names.items()))
+    add(sorted(values))
     for e in support.examples:
+        if not any(e.supports(value) for value in values):
+            continue
         add([e.spacing, e.source, e.axis, e.index, e.used, e.complete], e.image, e.labels)
     for scan in support.scans:
+        if not scan.used or not set(scan.label_values) & set(values):
+            continue
         grid = scan.image.geometry
         add([grid.spacing, grid.origin, grid.direction, scan.source, scan.used], scan.image.array, scan.labels)
     return digest.hexdigest()
