@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import pytest
 import torch
 
 from trainer.learning.loop import training
-from trainer.learning.loop.checkpoints import averaged_network, list_checkpoints, load_checkpoint
+from trainer.learning.loop.beginnings import training_of
+from trainer.learning.loop.checkpoints import averaged_network, find_checkpoint, list_checkpoints, load_checkpoint
 from trainer.learning.loop.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
 from trainer.learning.loop.training import DivergenceError, RunOptions, train
+from trainer.learning.release.bundled_model import bundle
 from trainer.tasks.episodes import EpisodeSettings, without_randomness
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
@@ -135,6 +138,14 @@ def test_a_start_from_another_run_takes_its_averaged_weights(tmp_path: Path, poo
     run(still, tmp_path / "second", pool, initial=tmp_path / "first")
     first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
     assert torch.equal(first["averaged out_conv.conv.weight"], second["raw out_conv.conv.weight"])
+    # The record of a run tells of all training behind its weights, through a model file too.
+    record = json.loads((find_checkpoint(tmp_path / "second") / "record.json").read_text(encoding="utf-8"))
+    once = training_of(tmp_path / "first")
+    assert once["step"] == CONFIG.steps
+    assert record["before"] == once
+    bundle(tmp_path / "second", tmp_path / "model.safetensors")
+    for source in (tmp_path / "second", tmp_path / "model.safetensors"):
+        assert training_of(source)["samples"] == 2 * once["samples"]
 
 
 def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:

@@ -42,3 +42,4 @@ class RunState:
     pairs: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     configs: list[dict[str, Any]] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg, SeenE
 from ..networks.encoder_weights import encoder_of, hold_still, imagenet_encoder
 from ..networks.episode_forward import episode_logits
 from ..networks.kinds import TrainedNetwork, new_trained, term_of
+from .beginnings import training_of
 from .checkpoints import (
     Checkpoint,
     averaged_network,
@@ -131,7 +132,7 @@ class _Run:
             make_pool(self.fabric.device), config.episodes, config.seed * 1000 + rank, self.fabric.device
         )
         self.prompts = torch.Generator(device=self.fabric.device).manual_seed(config.seed * 1000 + 500 + rank)
-        self.state = RunState()
+        self.state = RunState(before=training_of(options.initial) if options.initial else {})
         if options.resume and list_checkpoints(self.checkpoints):
             self._resume()
         self.state.configs.append({"from_step": self.state.step, "config": to_mapping(config)})
@@ -303,6 +304,7 @@ class _Run:
             "seconds": state.seconds,
             "history": state.history,
             "configs": state.configs,
+            "before": state.before,
             "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "numpy": np.__version__},
             "device": describe_device(self.fabric.device),
             "processes": self.fabric.world_size,
@@ -347,8 +349,9 @@ class _Run:
             optimizer.load_state_dict(dict(saved.optimizers[name]))
         record = saved.record
         self.state = RunState(
-            saved.step, record["seconds"], record["samples"], record["pairs"], record["history"], record["configs"]
-        )
+            saved.step, record["seconds"], record["samples"], record["pairs"], record["history"], record["configs"],
+            record.get("before", {}),
+        )  # fmt: skip
         rank = self.fabric.global_rank
         if rank < len(saved.ranks) and len(saved.ranks) == self.fabric.world_size:
             mine = saved.ranks[rank]

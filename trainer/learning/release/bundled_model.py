@@ -41,7 +41,9 @@ def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int |
     if resolution is not None:
         network.architecture = replace(network.architecture, resolution=resolution)
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))
-    facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")}
+    facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")} | {
+        "before": record.get("before", {})
+    }
     write_network(weights, network, {"name": name, "training": json.dumps(facts, sort_keys=True)}, half=True)
     content = weights.read_bytes()
     parameters = sum(value.numel() for value in read_network(weights).state_dict().values())

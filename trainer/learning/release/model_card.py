@@ -12,6 +12,7 @@ import yaml
 
 from UniverSegSlicerLib.writing import write_whole
 
+from ..loop.beginnings import in_all
 from ..loop.checkpoints import find_checkpoint
 from ..report import markdown_table
 
@@ -100,6 +101,13 @@ def _training_part(record: Mapping[str, Any]) -> str:
         ["versions", versions],
     ]
     text = "## Training\n\n" + markdown_table(["", "value"], rows)
+    if record.get("before"):
+        together = in_all(dict(record))
+        text += (
+            "\nThis run began with the weights of earlier ones. All together: "
+            f"{together['step']:,} updates, {together['samples']:,} queries, {together['pairs']:,} pairs, "
+            f"{together['seconds'] / 60:.0f} minutes.\n"
+        )
     if len(record["configs"]) > 1:
         steps = ", ".join(str(entry["from_step"]) for entry in record["configs"][1:])
         text += f"\nThe run was resumed at the updates {steps}; every configuration is in its record.\n"
