@@ -18,6 +18,7 @@ from UniverSegSlicerLib.cohort import Cohort
 from UniverSegSlicerLib.cohort.running import job as job_module
 from UniverSegSlicerLib.cohort.running import run as run_module
 from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.network import InContextModel
 from UniverSegSlicerLib.parallel import WorkerLost
 
 
@@ -146,3 +147,13 @@ def test_each_worker_has_a_device_of_its_own(made: Made, monkeypatch: pytest.Mon
         stream.close()
     assert job_module._device(job) == "cpu", "what a worker that is gone had taken is free"
     job_module.forget_kits()
+
+
+def test_the_support_is_encoded_once_and_not_for_each_case(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    real = InContextModel.encode_support
+    monkeypatch.setattr(InContextModel, "encode_support", lambda self, *a: calls.append(1) or real(self, *a))
+    made.run(volumes=made.volumes / "a.nii.gz", output=made.root / "one")
+    alone = len(calls)
+    made.run()
+    assert alone > 0 and len(calls) == 2 * alone, "as often for three cases as for one"

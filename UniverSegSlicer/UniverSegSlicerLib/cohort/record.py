@@ -39,6 +39,7 @@ class CaseRecord:
         labels: Label value to its facts.
         distance: From the support in the network's features, 0 (alike) to 2; None where it failed.
         seconds: Time taken.
+        processor_seconds: The share of a processor's time in it, which other programs do not lengthen.
         axis: Slice axis.
         suggested: Slices worth marking, best first.
         spacing: Of the volume, mm.
@@ -60,6 +61,7 @@ class CaseRecord:
     labels: dict[int, LabelFacts] = field(default_factory=dict)
     distance: float | None = None
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     axis: str = ""
     suggested: tuple[int, ...] = ()
     spacing: tuple[float, ...] = ()

@@ -42,6 +42,7 @@ def table_rows(records: Sequence[CaseRecord], names: Mapping[int, str]) -> list[
                 row[f"{column}_{fact}"] = None if facts is None else getattr(facts, fact)
         row |= {
             "seconds": record.seconds,
+            "processor_seconds": record.processor_seconds,
             "warnings": " ".join(record.warnings) or None,
             "error": record.error or None,
             "version": record.version or None,
@@ -90,5 +91,5 @@ def need_pyarrow() -> tuple[Any, Any]:
 def _kind(column: str, arrow: Any) -> Any:
     if column.endswith("_voxels"):
         return arrow.int64()
-    numbers = ("distance", "agreement", "confidence", "seconds")
+    numbers = ("distance", "agreement", "confidence", "seconds", "processor_seconds")
     return arrow.float64() if column in numbers or column.endswith(_FACTS) else arrow.string()

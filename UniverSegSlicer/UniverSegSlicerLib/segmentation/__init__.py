@@ -7,7 +7,15 @@ from .clicking import ClickResult, ClickSession, click_segment
 from .correction import Correction, correct_neighbours
 from .cutoff import present_cutoff
 from .images import segment_images
-from .propagation import Outlook, Propagation, SliceSuggestion, propagate, rank_slices, resolve_strategy
+from .propagation import (
+    Outlook,
+    PreparedSupport,
+    Propagation,
+    SliceSuggestion,
+    propagate,
+    rank_slices,
+    resolve_strategy,
+)
 from .settings import CHOICES, STRATEGIES, PropagationSettings
 from .support import LabelledScan, MarkedSlices, SupportExample, SupportSet, are_thin, find_marked_slices, is_complete
 
@@ -20,6 +28,7 @@ __all__ = [
     "LabelledScan",
     "MarkedSlices",
     "Outlook",
+    "PreparedSupport",
     "Propagation",
     "PropagationSettings",
     "SliceSuggestion",

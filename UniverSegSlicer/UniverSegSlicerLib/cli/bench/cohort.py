@@ -49,6 +49,7 @@ class CohortSpeed:
     scans: int
     seconds: float
     case_seconds: float
+    case_processor_seconds: float
 
 
 def cohort(
@@ -157,10 +158,14 @@ def _time(scans: Sequence[Scan], count: int, jobs: int, work: Path, output: Path
         begin = time.perf_counter()
         found = segment_cohort(support, folder, work / f"by {workers}", jobs=workers)
         seconds = time.perf_counter() - begin
-        spent = sum(record.seconds for record in found.records)
-        row = CohortSpeed(workers, count, 1, round(seconds, 1), round(spent / count, 2))
+        spent = sum(record.seconds for record in found.records) / count
+        worked = sum(record.processor_seconds for record in found.records) / count
+        row = CohortSpeed(workers, count, 1, round(seconds, 1), round(spent, 2), round(worked, 2))
         append_rows(output / SPEEDS, [row])
-        say(f"{workers} worker(s): {count} volumes in {seconds:.1f} s, {spent / count:.2f} s a case.")
+        say(
+            f"{workers} worker(s): {count} volumes in {seconds:.1f} s, {spent:.2f} s a case, "
+            f"{worked:.2f} s of them at work."
+        )
 
 
 def table(rows: Sequence[MarkedScore]) -> str:

@@ -37,7 +37,7 @@ def work(job: Job, case: Case, cancel: CancelToken | None = None) -> CaseRecord:
         OutputError: The folder cannot be written, which no other case would survive either.
         Cancelled: The cancel token was raised.
     """
-    begin = time.perf_counter()
+    begin, worked = time.perf_counter(), time.process_time()
     job.folder.begun(case).touch()
     record = CaseRecord(
         case.name, str(case.volume), case.output, version=__version__, model=job.model_name,
@@ -56,7 +56,11 @@ def work(job: Job, case: Case, cancel: CancelToken | None = None) -> CaseRecord:
         record = replace(record, error=f"{case.volume} cannot be read: {error.strerror or error}.")
     except Exception as error:  # a fault of ours in one case is no reason to leave the others undone
         record = replace(record, error=f"an unexpected {type(error).__name__} ({error}); please report it.")
-    record = replace(record, seconds=round(time.perf_counter() - begin, 2))
+    record = replace(
+        record,
+        seconds=round(time.perf_counter() - begin, 2),
+        processor_seconds=round(time.process_time() - worked, 2),
+    )
     job.folder.write(case, record)
     job.folder.begun(case).unlink(missing_ok=True)
     return record
@@ -74,6 +78,7 @@ def _segment(job: Job, case: Case, record: CaseRecord, cancel: CancelToken | Non
         label_values=job.values,
         support=kit.support,
         settings=job.settings.propagation,
+        prepared=kit.prepared,
         cancel=cancel,
     )
     agreement = result.agreement or _agreement_of_draws(volume, result, job, kit, cancel)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...locking import try_lock
-from ...segmentation import SupportSet
+from ...segmentation import PreparedSupport, SupportSet
 from ..folder import CohortFolder
 from ..looks import looks_of_support
 from ..settings import CohortSettings
@@ -60,11 +60,13 @@ class Kit:
     Attributes:
         support: The support.
         model: The network on the worker's device.
+        prepared: The support, encoded.
         looks: Source of the support to what it looks like.
     """
 
     support: SupportSet
     model: InContextModel
+    prepared: PreparedSupport
     looks: dict[str, np.ndarray]
 
 
@@ -82,7 +84,7 @@ def kit_of(job: Job) -> Kit:
         support = SupportSet.load(job.folder.support)
         model = load_model(job.model, _device(job), precision=job.precision)  # type: ignore[arg-type]
         model.name = job.model_name
-        _kits[key] = Kit(support, model, looks_of_support(support, job.values, model))
+        _kits[key] = Kit(support, model, PreparedSupport(support, model), looks_of_support(support, job.values, model))
     return _kits[key]
 
 

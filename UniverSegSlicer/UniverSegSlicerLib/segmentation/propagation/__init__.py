@@ -5,7 +5,16 @@
 which slice to mark next.
 """
 
+from .prepared import PreparedSupport
 from .ranking import Outlook, SliceSuggestion, rank_slices
 from .volume import Propagation, propagate, resolve_strategy
 
-__all__ = ["Outlook", "Propagation", "SliceSuggestion", "propagate", "rank_slices", "resolve_strategy"]
+__all__ = [
+    "Outlook",
+    "PreparedSupport",
+    "Propagation",
+    "SliceSuggestion",
+    "propagate",
+    "rank_slices",
+    "resolve_strategy",
+]

@@ -18,6 +18,7 @@ from .compose import LabelResult
 from .detail import refine_in_tiles
 from .laid_over import AtlasSay
 from .passes import predict_slices, smooth_along_slices
+from .prepared import PreparedSupport
 from .strategies import STRATEGIES, Strategy
 from .task import LabelLogits, LabelTask, VolumeSlices, Watch
 
@@ -50,6 +51,7 @@ class LabelRun:
         meter: Progress and cancellation.
         watch: Told what the strategy weighs, if it weighs, anew for each region.
         atlas: What labelled scans say about the label; None where there are none that are to be believed.
+        prepared: The support's examples, encoded before; they serve where nothing is marked.
     """
 
     slices: VolumeSlices
@@ -63,6 +65,7 @@ class LabelRun:
     meter: Meter
     watch: Watch | None = None
     atlas: AtlasSay | None = None
+    prepared: PreparedSupport | None = None
 
     @property
     def way(self) -> Strategy:
@@ -115,6 +118,8 @@ class LabelRun:
         images = self.slices.seen_through(frame)
         marked = sorted(self.marks)
         masks = self._masks_through(frame)
+        if self.prepared is not None and not marked and frame.size == self.model.resolution:
+            return self._task_of(frame, images, {}, self.prepared.stack(self.label, region), images)
         others = self.support.supporting(self.label)
         resolution = self.model.resolution
         other_images, other_masks = example_planes(others, self.label, resolution, region)
@@ -126,9 +131,19 @@ class LabelRun:
         support = SupportStack(
             self.model, np.concatenate([seen[marked], other_images]), np.concatenate([own_masks, other_masks]), places
         )
+        return self._task_of(frame, images, dict(zip(marked, masks, strict=True)), support, seen)
+
+    def _task_of(
+        self,
+        frame: SliceFrame,
+        images: np.ndarray,
+        masks: dict[int, np.ndarray],
+        support: SupportStack,
+        seen: np.ndarray,
+    ) -> LabelTask:
         return LabelTask(
             images,
-            dict(zip(marked, masks, strict=True)),
+            masks,
             self.wanted,
             support,
             self.settings,

@@ -22,6 +22,7 @@ from .compose import LabelResult, compose
 from .label_run import LabelRun
 from .laid_over import ask_atlas, nothing_found
 from .parts import remove_detached
+from .prepared import PreparedSupport
 from .ranking import Outlook, SliceSuggestion, rank_slices
 from .task import VolumeSlices
 
@@ -98,6 +99,7 @@ def propagate(
     settings: PropagationSettings | None = None,
     window: IntensityWindow | None = None,
     confidence: bool = True,
+    prepared: PreparedSupport | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Propagation:
@@ -120,6 +122,7 @@ def propagate(
         settings: How to go about it; the defaults if None.
         window: Intensity window; that of the whole volume by default.
         confidence: Whether to return the confidence map.
+        prepared: Of the same support and model, where many volumes share them.
         progress: Called with the share done.
         cancel: Looked at after every chunk of slices.
 
@@ -169,7 +172,8 @@ def propagate(
             results.append(nothing_found(slices, value))
             continue
         says = None if atlas is None else atlas.says.get(value)
-        run = LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter, atlas=says)
+        run = LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter, atlas=says,
+                       prepared=prepared)  # fmt: skip
         results.append(run.run())
     labels = np.zeros(volume.array.shape, np.uint16)
     certain = np.ones(volume.array.shape, np.float32) if confidence else None
