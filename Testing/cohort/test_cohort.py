@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +151,13 @@ def test_labels_that_differ_between_supports(made: Made) -> None:
     other = write_support(made.root / "other.npz", name="liver")
     with pytest.raises(InputError, match=r"label 1 is body in body.npz and liver in other.npz"):
         made.run(support=[made.support, other])
+
+
+@pytest.mark.parametrize(("factor", "warned"), [(1.0, False), (1.8, False), (2.5, True), (0.3, True)])
+def test_other_spacing_than_the_support_is_a_warning(made: Made, factor: float, warned: bool) -> None:
+    for path in made.volumes.iterdir():
+        path.unlink()
+    grid = replace(GRID, spacing=tuple(factor * mm for mm in GRID.spacing))
+    write_volume(made.volumes / "a.nii.gz", body()[0].array, grid)
+    (record,) = made.run().records
+    assert not record.failed and any("those of the support 1 x 1 mm" in text for text in record.warnings) == warned

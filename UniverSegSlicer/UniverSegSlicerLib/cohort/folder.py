@@ -73,6 +73,10 @@ class CohortFolder:
         """Keep what is known of a case."""
         write_whole(self._record(case), record.to_json())
 
+    def forget(self, case: Case) -> None:
+        """Let go of what is known of a case that is to be done again."""
+        self._record(case).unlink(missing_ok=True)
+
     def records(self) -> list[CaseRecord]:
         """Of all cases of the last run that have one, in its order."""
         found = (self.read(case) for case in self.cases())

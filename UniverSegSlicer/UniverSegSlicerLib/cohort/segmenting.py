@@ -130,6 +130,8 @@ def segment_cohort(
             write_description(folder.path, Path(said).expanduser())
         plan = make_plan(cases, job)
         records = dict(plan.done)
+        for case in plan.todo:
+            folder.forget(case)
         try:
             for case, record in run_cases(
                 plan.todo, job, jobs=jobs, backend=backend, scheduler=scheduler, cancel=cancel
@@ -141,7 +143,9 @@ def segment_cohort(
         finally:
             forget_kits()
             # After Ctrl-C, too, the table shows what there is.
-            known = [records[case.name] for case in cases if case.name in records]
+            # A case may have been finished, and its record been on the way.
+            found = [records.get(case.name) or folder.read(case) for case in cases]
+            known = [record for record in found if record is not None]
             write_tables(folder.path / TABLE, folder.path / PARQUET, known, names)
             if settings.report:
                 write_report(folder, cases, names)

@@ -13,7 +13,7 @@ import numpy as np
 from ... import __version__
 from ...errors import Cancelled, OutputError, UniverSegError
 from ...files import check_grid, read_volume, write_label_map
-from ...imaging import Volume
+from ...imaging import Volume, slice_spacing
 from ...progress import CancelToken
 from ...segmentation import Propagation, SupportSet, propagate
 from ...writing import write_whole
@@ -85,7 +85,7 @@ def _segment(job: Job, case: Case, record: CaseRecord, cancel: CancelToken | Non
     looks = looks_of_volume(volume, result.labels, job.values, result.axis, kit.model)
     apart = nearest(looks, kit.looks)
     labels = {value: _facts(value, volume, result, job.names, agreement) for value in job.values}
-    warnings = [*result.warnings, *_unlike(volume, kit.support, labels)]
+    warnings = [*result.warnings, *_unlike(volume, kit.support, result.axis, labels)]
     written = _write(job, case, volume, result, looks)
     return replace(
         record,
@@ -149,17 +149,20 @@ def _facts(
     )
 
 
-def _unlike(volume: Volume, support: SupportSet, labels: dict[int, LabelFacts]) -> list[str]:
+def _unlike(volume: Volume, support: SupportSet, axis: str, labels: dict[int, LabelFacts]) -> list[str]:
     """What is strange about a case, in sentences."""
     said = [f"Nothing was found of {facts.name}." for facts in labels.values() if not facts.voxels]
-    known = [scan.image.geometry.spacing for scan in support.scans if scan.used]
-    if known:
-        ratios = [np.sort(volume.geometry.spacing) / np.sort(spacing) for spacing in known]
-        if all(max(ratio.max(), 1 / ratio.min()) > _OTHER_SPACING for ratio in ratios):
-            ours, theirs = (
-                " x ".join(f"{mm:.3g}" for mm in spacing) for spacing in (volume.geometry.spacing, known[0])
-            )
-            said.append(f"Its voxels are {ours} mm, those of the support {theirs} mm.")
+    # Whole scans tell the spacing of a voxel, slices that of a pixel.
+    known: list[tuple[float, ...]] = [scan.image.geometry.spacing for scan in support.scans if scan.used]
+    here: tuple[float, ...] = volume.geometry.spacing
+    if not known:
+        known = [example.spacing for example in support.examples if example.used]
+        here = slice_spacing(volume.geometry, axis)
+    ratios = [np.sort(here) / np.sort(spacing) for spacing in known]
+    if all(max(ratio.max(), 1 / ratio.min()) > _OTHER_SPACING for ratio in ratios):
+        ours, theirs = (" x ".join(f"{mm:.3g}" for mm in spacing) for spacing in (here, known[0]))
+        what = "voxels" if len(here) == len(volume.geometry.spacing) else "pixels"
+        said.append(f"Its {what} are {ours} mm, those of the support {theirs} mm.")
     return said
 
 
