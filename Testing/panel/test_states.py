@@ -21,7 +21,7 @@ def test_no_marks(desk: Any) -> None:
 
 def test_painting_shows_up_by_itself(desk: Any) -> None:
     from UniverSegSlicerLib.scene.mrml.editing import Change, SegmentWriter
-    from UniverSegSlicerLib.scene.mrml.segments import whole_extent
+    from UniverSegSlicerLib.scene.mrml.grid import whole_extent
 
     volume, segmentation = desk.sample()
     rows = desk.ui.supportTable.rowCount()
@@ -141,7 +141,7 @@ def test_vector_volume_is_refused(desk: Any) -> None:
 
 def test_marks_in_two_orientations(desk: Any) -> None:
     from UniverSegSlicerLib.scene.mrml.editing import Change, SegmentWriter
-    from UniverSegSlicerLib.scene.mrml.segments import whole_extent
+    from UniverSegSlicerLib.scene.mrml.grid import whole_extent
 
     volume, segmentation = desk.sample()
     wanted = desk.array().astype(np.uint8)

@@ -55,7 +55,8 @@ def label_map(folder: Path) -> Scenario:
 def export(folder: Path) -> Scenario:
     """Export from a real MRML scene: label map, one file per segment, names."""
     from Testing.scene.conftest import World
-    from UniverSegSlicerLib.scene.mrml.export import export_nifti, read_names
+    from UniverSegSlicerLib.scene.mrml.export import export_nifti
+    from UniverSegSlicerLib.scene.mrml.names import read_names
 
     world = World()
     maps = [(np.random.default_rng(n).random(_SHAPE) < 0.4).astype(np.uint8) for n in (0, 1)]
@@ -66,7 +67,7 @@ def export(folder: Path) -> Scenario:
         export_nifti(volume, nodes[version], folder, name="case", single_files=True)
 
     def read() -> list[int]:
-        assert [line.name for line in read_names(folder / "labels.csv")] == ["Liver", "Spleen"]
+        assert [line.name for line in read_names(folder / "labels.csv").lines] == ["Liver", "Spleen"]
         found = [_which(maps, read_label_map(folder / "case_Liver.nii.gz").array)]
         found.append(_which(maps, read_label_map(folder / "case.nii.gz").array == 1))
         return found

@@ -108,18 +108,3 @@ def test_world_positions_under_a_warp(world):
     assert voxel_at(node, centre) == (20, 20, 20)
     assert axis_facing(node, (0.1, 0.2, -0.9)) == "k"
     assert anatomical_name(node, "i") == "Sagittal"
-
-
-def test_export_of_a_warped_volume_is_refused_in_words(world, tmp_path):
-    """A file has no parent transform to carry the warp."""
-    from UniverSegSlicerLib.scene.mrml.export import export_nifti
-
-    mask = np.ones((5, 6, 7), np.uint8)
-    node = world.volume(np.zeros((5, 6, 7), np.int16))
-    segmentation = world.segmentation(node, {"a": mask})
-    warp = world.warp().GetID()
-    node.SetAndObserveTransformNodeID(warp)
-    segmentation.SetAndObserveTransformNodeID(warp)
-    with pytest.raises(InputError, match="'CT' is under a non-linear transform"):
-        export_nifti(node, segmentation, tmp_path)
-    assert list(tmp_path.iterdir()) == []

@@ -88,7 +88,7 @@ def test_complete_segments_are_left_out_unless_asked_for(plan_for):
     plan = plan_for(masks)
     assert list(plan.names) == ["tumour"]
     assert plan.editable("tumour").sum() == SHAPE[0] - 2
-    with pytest.raises(InputError, match="fill a block"):
+    with pytest.raises(InputError, match="nothing is left to segment"):
         plan_for({"lung": structure(2)})
     plan = plan_for(masks, chosen=("tumour", "lung"), axis="k")
     assert set(plan.names) == {"tumour", "lung"}

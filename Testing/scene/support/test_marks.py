@@ -178,7 +178,8 @@ def test_taking_a_slice_off_the_marks(world):
 
 
 def test_slices_that_are_switched_off(world):
-    from UniverSegSlicerLib.scene.support.marks import marked_slices, set_used, unused_slices
+    from UniverSegSlicerLib.scene.support.marks import marked_slices
+    from UniverSegSlicerLib.scene.support.switched_off import set_used, unused_slices
 
     case = Case(world, disc(2, 5, 8))
     set_used(case.segmentation, "k", 5, False)
@@ -201,7 +202,7 @@ def test_a_result_on_another_volume_or_place_is_not_mistaken(world):
 
 def test_the_record_is_saved_with_the_scene(world, tmp_path):
     from UniverSegSlicerLib.scene.support.applied_results import Record
-    from UniverSegSlicerLib.scene.support.marks import set_used
+    from UniverSegSlicerLib.scene.support.switched_off import set_used
 
     case = Case(world, disc(2, 8))
     case.apply(disc(*range(2, 9)), "k", [2, 8])

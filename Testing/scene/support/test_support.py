@@ -111,11 +111,11 @@ def test_saved_scene_reopens_with_everything(world, tmp_path, ending):
     """Marks, record, switched-off slices, pairs and embedded files, through Slicer's own reader and writer."""
     import slicer
 
-    from UniverSegSlicerLib.scene.support import marks, sources
+    from UniverSegSlicerLib.scene.support import marks, sources, switched_off
 
     volume, segmentation = pair(world)
     marks.remember_result(segmentation, ["a"], volume, "k", [1, 3])
-    marks.set_used(segmentation, "k", 3, False)
+    switched_off.set_used(segmentation, "k", 3, False)
     sources.add_pair(world.scene, volume, segmentation)
     stored_set(tmp_path / "livers.npz")
     key = sources.add_file(world.scene, tmp_path / "livers.npz")

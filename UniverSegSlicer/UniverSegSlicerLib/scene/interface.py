@@ -204,6 +204,7 @@ class ExportReport:
         single_files: One file per segment, in the order of ``values``; empty unless asked for.
         values: Segment name to label value in the file.
         overlap_voxels: Voxels that several segments claim; the later segment has them in the label map.
+        note: What the user should know about where the files lie, "" for nothing.
     """
 
     label_map: Path
@@ -211,6 +212,7 @@ class ExportReport:
     single_files: tuple[Path, ...]
     values: dict[str, int]
     overlap_voxels: int
+    note: str = ""
 
 
 class Logic(Protocol):

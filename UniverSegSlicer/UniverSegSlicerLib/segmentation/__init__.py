@@ -17,7 +17,16 @@ from .propagation import (
     resolve_strategy,
 )
 from .settings import CHOICES, STRATEGIES, PropagationSettings
-from .support import LabelledScan, MarkedSlices, SupportExample, SupportSet, are_thin, find_marked_slices, is_complete
+from .support import (
+    FilledBlock,
+    LabelledScan,
+    MarkedSlices,
+    SupportExample,
+    SupportSet,
+    are_thin,
+    find_marked_slices,
+    is_complete,
+)
 
 __all__ = [
     "CHOICES",
@@ -25,6 +34,7 @@ __all__ = [
     "ClickResult",
     "ClickSession",
     "Correction",
+    "FilledBlock",
     "LabelledScan",
     "MarkedSlices",
     "Outlook",

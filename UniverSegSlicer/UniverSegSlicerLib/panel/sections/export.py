@@ -36,3 +36,5 @@ class ExportSection:
             self.message += " " + _("{count} voxels belong to several segments; the later one has them.").format(
                 count=report.overlap_voxels
             )
+        if report.note:
+            self.message += " " + report.note

@@ -10,15 +10,9 @@ import numpy as np
 import slicer
 
 from .grid import Extent, bounding_extent, box_slices, covered, on_box, shifted
-from .segments import (
-    check_segmentation,
-    image_array,
-    image_to_world,
-    lattice_to_volume,
-    oriented_image,
-    read_part,
-    resample,
-)
+from .images import image_array, image_to_world, oriented_image
+from .sampling import resample
+from .segments import check_segmentation, lattice_to_volume, read_part
 from .transforms import integer_offset
 from .volumes import grid_size
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +10,14 @@ import numpy as np
 
 from ...errors import InputError, OutputError
 from ...imaging import save_label_map
-from ...writing import all_or_none, replacing
+from ...writing import all_or_none
 from ..interface import ExportReport
 from .grid import Part, box_slices
+from .names import LabelName, assign_values, read_names, write_names
 from .segments import check_segmentation, read_part, segment_ids, segment_name
-from .volumes import check_volume, geometry_of, grid_size
+from .volumes import check_volume, geometry_for_files, grid_size
 
-#: Columns of the names file: those of Slicer's colour table files, so that Slicer loads it as one.
-COLUMNS = ("LabelValue", "Name", "Color_R", "Color_G", "Color_B", "Color_A")
 NAMES_FILE = "labels.csv"
-_LARGEST_VALUE = np.iinfo(np.uint16).max
-
-
-@dataclass(frozen=True)
-class LabelName:
-    """One line of a names file; the colour is (r, g, b) in 0 to 255."""
-
-    value: int
-    name: str
-    colour: tuple[int, int, int]
 
 
 def export_nifti(
@@ -47,7 +34,8 @@ def export_nifti(
 
     A name that the names file already has keeps its value, a new name gets the next free one: every case of a series
     that is exported with the same names file has the same value for the same structure. The parent transform of the
-    volume is part of the grid in the file when it is linear, since files have no parents.
+    volume is part of the grid in the file, since files have no parents; one that they cannot hold (a warp, a shear) is
+    left out, as Slicer leaves it out when it saves the volume, and the report says so.
 
     Args:
         volume: The volume node that gives the grid.
@@ -70,8 +58,8 @@ def export_nifti(
     folder = Path(folder)
     table = Path(names_file) if names_file is not None else folder / NAMES_FILE
     known = read_names(table)
-    values = assign_values(names, {line.name: line.value for line in known})
-    geometry = geometry_of(volume, world=True)
+    values = assign_values(names, known, table)
+    geometry, note = geometry_for_files(volume)
     labels = np.zeros(grid_size(volume)[::-1], np.uint16)
     parts: dict[str, Part | None] = {}
     overlap = 0
@@ -100,65 +88,8 @@ def export_nifti(
         save_label_map(whole, labels, geometry)
         for path, label in zip(parts_beside, names, strict=False):
             save_label_map(path, _whole(parts[label], volume), geometry)
-        write_names(names_beside, [line for line in known if line.name not in values] + lines)
-    return ExportReport(label_map, table, singles, values, overlap)
-
-
-def assign_values(names: list[str], known: dict[str, int]) -> dict[str, int]:
-    """Label values for ``names``: the known one, or the next above every value in use.
-
-    Raises:
-        InputError: No value up to 65535 is left.
-    """
-    values: dict[str, int] = {}
-    largest = max(known.values(), default=0)
-    for name in names:
-        if name in known:
-            values[name] = known[name]
-        else:
-            largest += 1
-            values[name] = largest
-    if largest > _LARGEST_VALUE:
-        raise InputError(f"The names file leaves no label value up to {_LARGEST_VALUE} for a new name.")
-    return values
-
-
-def read_names(path: Path) -> list[LabelName]:
-    """The lines of a names file; none when it does not exist.
-
-    Raises:
-        InputError: It is there but is not a table with the columns LabelValue and Name, or repeats a value or a name.
-    """
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        lines = [
-            LabelName(
-                int(row["LabelValue"]), row["Name"], (int(row["Color_R"]), int(row["Color_G"]), int(row["Color_B"]))
-            )
-            for row in rows
-        ]
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path} is not a names file (columns {', '.join(COLUMNS)}): {error}. Move it away or choose another one."
-        ) from error
-    for field in ("value", "name"):
-        found = [getattr(line, field) for line in lines]
-        twice = next((each for each in found if found.count(each) > 1), None)
-        if twice is not None:
-            raise InputError(f"{path} has the {field} {twice!r} twice: correct it or choose another one.")
-    return lines
-
-
-def write_names(path: Path, lines: list[LabelName]) -> None:
-    """Write a names file, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for line in sorted(lines, key=lambda each: each.value):
-            writer.writerow([line.value, line.name, *line.colour, 255])
+        write_names(names_beside, known.extended(lines))
+    return ExportReport(label_map, table, singles, values, overlap, note)
 
 
 def safe_name(name: str) -> str:

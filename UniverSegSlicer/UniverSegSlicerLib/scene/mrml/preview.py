@@ -12,7 +12,7 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from .creation import new_segmentation, place_beside
 from .grid import Part
-from .segments import oriented_image
+from .images import oriented_image
 from .transforms import to_vtk
 from .volumes import ijk_to_ras
 

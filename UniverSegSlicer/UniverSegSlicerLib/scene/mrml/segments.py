@@ -8,20 +8,12 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ...errors import InputError
-from .grid import (
-    Extent,
-    Part,
-    bounding_extent,
-    box_slices,
-    covered,
-    intersection,
-    shifted,
-    whole_extent,
-)
-from .transforms import between_nodes, integer_offset, to_numpy, to_vtk
+from .grid import Extent, Part, box_slices, shifted
+from .images import image_array, image_to_world
+from .sampling import cropped, sampled_part
+from .transforms import between_nodes, integer_offset
 from .volumes import grid_size, ijk_to_ras
 
 
@@ -113,7 +105,7 @@ def read_part(segmentation: Any, segment_id: str, volume: Any) -> Part | None:
     """One segment on the grid of ``volume`` as a box of 0 and 1 (uint8), or None when it has no voxel there.
 
     The same lattice is copied voxel for voxel; any other (oblique, other spacing, a linear transform between the two
-    nodes) is sampled at the nearest voxel. What lies outside the volume is left out.
+    nodes) is sampled as :func:`~.sampling.sampled_part` does it. What lies outside the volume is left out.
 
     Raises:
         InputError: The segment has no label map, or a non-linear transform lies between the nodes.
@@ -128,9 +120,8 @@ def read_part(segmentation: Any, segment_id: str, volume: Any) -> Part | None:
     offset = integer_offset(matrix, size)
     binary = (image_array(labelmap) == value).astype(np.uint8)
     if offset is not None:
-        return _cropped(binary, shifted(extent, offset), size)
-    sampled = resample(oriented_image(binary, extent, matrix), covered(extent, matrix), np.eye(4))
-    return _cropped(image_array(sampled), sampled.GetExtent(), size)
+        return cropped(binary, shifted(extent, offset), size)
+    return sampled_part(binary, extent, matrix, size)
 
 
 def read_segment(segmentation: Any, segment_id: str, volume: Any) -> np.ndarray:
@@ -172,7 +163,7 @@ def labelmap_of(segmentation: Any, segment_id: str) -> Any:
 
 
 def has_voxels(segmentation: Any, segment_id: str) -> bool:
-    """Whether a segment holds anything at all, wherever that lies."""
+    """Whether a segment holds anything at all, wherever that lies (InputError where it has no label map)."""
     labelmap = labelmap_of(segmentation, segment_id)
     value = segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
     return not _is_empty(labelmap.GetExtent()) and bool((image_array(labelmap) == value).any())
@@ -181,53 +172,6 @@ def has_voxels(segmentation: Any, segment_id: str) -> bool:
 def lattice_to_volume(segmentation: Any, lattice: np.ndarray, volume: Any) -> np.ndarray:
     """The (4, 4) matrix from the indices of a lattice in the segmentation's local RAS to the volume's voxel indices."""
     return np.linalg.inv(ijk_to_ras(volume)) @ between_nodes(segmentation, volume) @ lattice
-
-
-def oriented_image(array: np.ndarray, extent: Extent, image_to_world: np.ndarray) -> Any:
-    """A ``vtkOrientedImageData`` that owns a copy of ``array`` (K, J, I) over ``extent``."""
-    image = slicer.vtkOrientedImageData()
-    image.SetExtent(extent)
-    scalars = numpy_to_vtk(np.ascontiguousarray(array).reshape(-1), deep=True)
-    image.GetPointData().SetScalars(scalars)
-    image.SetImageToWorldMatrix(to_vtk(image_to_world))
-    return image
-
-
-def image_to_world(image: Any) -> np.ndarray:
-    """The (4, 4) matrix from the indices of an oriented image to the RAS it lives in."""
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return to_numpy(matrix)
-
-
-def image_array(image: Any) -> np.ndarray:
-    """The voxels (K, J, I) of an oriented image: a view."""
-    extent = image.GetExtent()
-    shape = (extent[5] - extent[4] + 1, extent[3] - extent[2] + 1, extent[1] - extent[0] + 1)
-    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
-
-
-def resample(image: Any, extent: Extent, image_to_world: np.ndarray) -> Any:
-    """``image`` at the nearest voxel of another lattice over ``extent``."""
-    reference = slicer.vtkOrientedImageData()
-    reference.SetExtent(extent)
-    reference.SetImageToWorldMatrix(to_vtk(image_to_world))
-    result = slicer.vtkOrientedImageData()
-    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(image, reference, result, False)
-    return result
-
-
-def _cropped(array: np.ndarray, extent: Extent, size: tuple[int, int, int]) -> Part | None:
-    """The set voxels of ``array`` over ``extent`` that lie on a grid of ``size``, as a tight box."""
-    inside = intersection(extent, whole_extent(size))
-    if inside is None:
-        return None
-    start = (extent[0], extent[2], extent[4])
-    array = array[box_slices(shifted(inside, (-start[0], -start[1], -start[2])))]
-    tight = bounding_extent(array)
-    if tight is None:
-        return None
-    return Part(shifted(tight, (inside[0], inside[2], inside[4])), array[box_slices(tight)])
 
 
 def _is_empty(extent: Extent) -> bool:

@@ -20,7 +20,8 @@ def check_volume(node: Any) -> None:
     """Refuse, in words, what cannot be segmented.
 
     Raises:
-        InputError: No node; a sequence, a time point of a sequence, a label map, a vector volume; no image data.
+        InputError: No node; a sequence, a time point of a sequence, a label map, a vector volume; no image data; a
+            sheared grid.
     """
     if node is None:
         raise InputError("No volume is selected: choose a CT or MR volume.")
@@ -38,6 +39,13 @@ def check_volume(node: Any) -> None:
         raise InputError(
             f"The volume '{name}' has {components} values per voxel (vector or colour): choose a scalar volume."
         )
+    try:
+        geometry_of(node)
+    except InputError:
+        raise InputError(
+            f"The voxels of '{name}' do not lie on a straight grid (its axes are sheared, or a spacing is no positive "
+            "number): resample it with the module Resample Scalar Volume and choose the new volume."
+        ) from None
     sequence = _sequence_of(node)
     if sequence is not None:
         raise InputError(
@@ -80,7 +88,26 @@ def geometry_of(node: Any, *, world: bool = False) -> Geometry:
         size=grid_size(node),
         spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         origin=(float(matrix[0, 3]), float(matrix[1, 3]), float(matrix[2, 3])),
-        direction=tuple((matrix[:3, :3] / spacing).ravel()),
+        direction=tuple((matrix[:3, :3] / np.where(spacing > 0, spacing, 1)).ravel()),
+    )
+
+
+def geometry_for_files(node: Any) -> tuple[Geometry, str]:
+    """The grid to write files on, and one sentence where that leaves a transform of the node out ("" otherwise).
+
+    It is the grid in the world. A warp or a shear has no place in a file: there it is the volume's own grid, which is
+    also the one that Slicer writes when it saves the volume.
+    """
+    parent = node.GetParentTransformNode()
+    if parent is None or parent.IsTransformToWorldLinear():
+        try:
+            return geometry_of(node, world=True), ""
+        except InputError:
+            if parent is None:
+                raise
+    return geometry_of(node), (
+        f"'{node.GetName()}' is under the transform '{parent.GetName()}', which a NIfTI file cannot hold: the label "
+        "map is on the volume's own grid, without the transform, and fits the volume as Slicer saves it."
     )
 
 

@@ -59,6 +59,11 @@ class Group:
     settings: PropagationSettings
     around: Around | None = None
 
+    def slices_left(self, count: int) -> int:
+        """How many of ``count`` slices a run may change."""
+        first, stop = self.settings.slice_range or (0, count)
+        return sum(index not in self.kept for index in range(first, stop))
+
     def marks(self, volume: Volume) -> tuple[np.ndarray | None, tuple[int, ...] | None]:
         """The slices in use as a label map (K, J, I), and their numbers; None and None without examples here."""
         used = sorted(self.used)

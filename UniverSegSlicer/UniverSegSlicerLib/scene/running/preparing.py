@@ -46,11 +46,13 @@ def make_plan(scene: Any, selection: Selection, options: RunOptions, stored: Sto
     parts = {segment_id: read_part(segmentation, segment_id, volume) for segment_id in names if segment_id in supported}
     stack = slice_stack(image.array, axis)
     layers = disjoint_groups(parts, rows, axis, (stack.shape[1], stack.shape[2]))
+    layered = tuple(tuple(_groups(layer, names, selection, rows, axis, options, len(stack))) for layer in layers)
+    _refuse_complete([group for layer in layered for group in layer], names, len(stack))
     return RunPlan(
         volume=image,
         axis=axis,
         names=names,
-        layers=tuple(tuple(_groups(layer, names, selection, rows, axis, options, len(stack))) for layer in layers),
+        layers=layered,
         stored=elsewhere.stored,
         pairs=elsewhere.pairs,
         options=options,
@@ -95,6 +97,17 @@ def _groups(
             around = Around(options.current, examples_near)
             kept |= {options.current}
         yield Group(tuple(members), examples, used, kept, settings, around)
+
+
+def _refuse_complete(groups: list[Group], names: Mapping[str, str], count: int) -> None:
+    """Say so (InputError) where no slice is left that a run could change."""
+    if any(group.slices_left(count) for group in groups):
+        return
+    segments = ", ".join(f"'{names[key]}'" for group in groups for key in group.segment_ids)
+    raise InputError(
+        f"Nothing is left to segment: every slice in the range is marked for {segments}. To have one done by the "
+        "network, take its mark out (Remove in the table), or choose a larger range."
+    )
 
 
 def _by_name(names: Mapping[str, str]) -> dict[str, int]:

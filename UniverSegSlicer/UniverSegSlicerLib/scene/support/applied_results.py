@@ -14,6 +14,9 @@ from ..mrml.grid import Part
 #: Tag of a segment that holds the record.
 RECORD_TAG = "UniverSeg.Result"
 
+# So many predicted slices may be emptied by somebody who says of each that nothing is there.
+_EMPTIED_ONE_BY_ONE = 3
+
 
 @dataclass(frozen=True)
 class Record:
@@ -55,6 +58,23 @@ class Record:
             return cls(axis, int(grid), numbers, digests, settled == "1") if axis in AXES else None
         except ValueError:
             return None
+
+
+def begins_anew(record: Record, part: Part) -> bool:
+    """Whether a segment was emptied and painted anew since the record, so that the record says nothing of it.
+
+    Slices that were emptied one by one say that the structure is not there; so do all that were emptied beyond what is
+    left, where a result had run over. A segment of whose prediction nothing is left, and that was emptied between what
+    it holds now, or of which no slice is as it was, is another piece of work.
+    """
+    now, then = slice_digests(part, record.axis), record.digests[record.axis]
+    gone = then.keys() - now.keys()
+    kept = {index for index in then.keys() & now.keys() if then[index] == now[index]}
+    if not gone or kept - set(record.marked):
+        return False
+    if not kept and (len(gone) > _EMPTIED_ONE_BY_ONE or gone & set(record.marked)):
+        return True
+    return len(gone) > 1 and any(min(now) < index < max(now) for index in gone)
 
 
 def slice_digests(part: Part | None, axis: str) -> dict[int, int]:

@@ -16,14 +16,12 @@ import numpy as np
 
 from ...errors import InputError
 from ...imaging import AXES, array_axis, slice_spacing
-from ...segmentation import find_marked_slices
+from ...segmentation import FilledBlock, find_marked_slices
 from ..mrml.grid import Part, box_slices
-from ..mrml.segments import has_voxels, lattice_to_volume, read_part, read_tag, segment_name
+from ..mrml.segments import has_voxels, lattice_to_volume, read_part, read_tag, segment_ids, segment_name
 from ..mrml.volumes import geometry_of, grid_size
-from .applied_results import RECORD_TAG, Record, slice_digests
-
-#: Attribute of a segmentation node: marked slices that the user switched off, as "k:12,30".
-UNUSED_ATTRIBUTE = "UniverSeg.Unused"
+from .applied_results import RECORD_TAG, Record, begins_anew, slice_digests
+from .switched_off import any_switched_off, forget_switched_off, set_used, unused_slices
 
 # Of the sets of slices that an edit touched, the smallest tells the orientation that it was drawn in; sets within this
 # factor of it are as likely, and then the orientation of the support set stands.
@@ -107,7 +105,7 @@ def complete_segments(segmentation: Any, chosen: list[str], volume: Any) -> set[
         part = read_part(segmentation, segment_id, volume)
         if part is None:
             continue
-        record = _record_of(segmentation, segment_id, volume)
+        record = _record_of(segmentation, segment_id, volume, part)
         if record is None:
             (full if _is_block(part) else fresh).add(segment_id)
         else:
@@ -144,39 +142,33 @@ def forget_mark(segmentation: Any, chosen: Iterable[str], volume: Any, row: Mark
     set_used(segmentation, row.axis, row.index, True)
 
 
+def start_over_where_empty(segmentation: Any) -> None:
+    """Forget the results of segments that hold nothing any more, however they were emptied.
+
+    What is painted there from now on is all that counts. An undo brings the record back together with the segment.
+    """
+    ids = segment_ids(segmentation)
+    for segment_id in ids:
+        segment = segmentation.GetSegmentation().GetSegment(segment_id)
+        if read_tag(segment, RECORD_TAG) and not has_voxels(segmentation, segment_id):
+            segment.RemoveTag(RECORD_TAG)
+    if any_switched_off(segmentation) and not any(has_voxels(segmentation, segment_id) for segment_id in ids):
+        forget_switched_off(segmentation)
+
+
 def add_mark(segmentation: Any, segment_id: str, volume: Any, axis: str, index: int) -> None:
     """Count a slice as marked although nobody painted on it: the user looked at a prediction and accepted it."""
     segment = segmentation.GetSegmentation().GetSegment(segment_id)
-    record = _record_of(segmentation, segment_id, volume)
+    part = read_part(segmentation, segment_id, volume)
+    record = None if part is None else _record_of(segmentation, segment_id, volume, part)
     if record is not None and record.axis == axis:
         marked = tuple(sorted({*record.marked, index}))
         segment.SetTag(RECORD_TAG, replace(record, marked=marked, settled=False).to_text())
 
 
-def set_used(segmentation: Any, axis: str, index: int, used: bool) -> None:
-    """Switch a marked slice on or off as an example; it is the user's either way and is never overwritten."""
-    numbers = unused_slices(segmentation, axis)
-    numbers = numbers - {index} if used else numbers | {index}
-    others = {name: unused_slices(segmentation, name) for name in AXES if name != axis}
-    entries = {**others, axis: numbers}
-    text = ";".join(
-        f"{name}:{','.join(map(str, sorted(values)))}" for name, values in sorted(entries.items()) if values
-    )
-    segmentation.SetAttribute(UNUSED_ATTRIBUTE, text or None)
-
-
-def unused_slices(segmentation: Any, axis: str) -> set[int]:
-    """The slices along ``axis`` that are switched off."""
-    for entry in (segmentation.GetAttribute(UNUSED_ATTRIBUTE) or "").split(";"):
-        name, _, numbers = entry.partition(":")
-        if name == axis:
-            return {int(number) for number in numbers.split(",") if number.isdigit()}
-    return set()
-
-
 def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis: str) -> tuple[str, set[int]]:
     """The axis and the marked slices of one segment."""
-    record = _record_of(segmentation, segment_id, volume)
+    record = _record_of(segmentation, segment_id, volume, part)
     if record is None:
         try:
             found = find_marked_slices(part.array, axis)
@@ -184,6 +176,8 @@ def _marks_of(segmentation: Any, segment_id: str, part: Part, volume: Any, axis:
             # Once more on the whole grid, for a message with the right slice numbers.
             try:
                 return _whole_grid(part, volume, axis)
+            except FilledBlock:
+                raise FilledBlock(_block(segment_name(segmentation, segment_id))) from None
             except InputError as error:
                 raise InputError(f"Segment '{segment_name(segmentation, segment_id)}': {error}") from None
         start = part.extent[2 * AXES.index(found.axis)]
@@ -243,11 +237,13 @@ def _filled(part: Part, axis: str) -> list[int]:
     return [part.extent[2 * number] + int(index) for index in np.flatnonzero(part.array.any(axis=others))]
 
 
-def _record_of(segmentation: Any, segment_id: str, volume: Any) -> Record | None:
+def _record_of(segmentation: Any, segment_id: str, volume: Any, part: Part) -> Record | None:
     segment = segmentation.GetSegmentation().GetSegment(segment_id)
     record = Record.from_text(read_tag(segment, RECORD_TAG))
     # Another volume, or the nodes were moved against each other: the slice numbers mean nothing any more.
-    return record if record is not None and record.grid == _grid_digest(segmentation, volume) else None
+    if record is None or record.grid != _grid_digest(segmentation, volume):
+        return None
+    return None if begins_anew(record, part) else record
 
 
 def _grid_digest(segmentation: Any, volume: Any) -> int:
@@ -281,6 +277,13 @@ def _two_orientations(segmentation: Any, found: dict[str, tuple[str, set[int]]])
         first.setdefault(axis, segment_name(segmentation, segment_id))
     described = " and ".join(f"'{name}' along the {axis.upper()} axis" for axis, name in first.items())
     return f"The segments are marked in two orientations ({described}): mark them in one, or run them one by one."
+
+
+def _block(name: str) -> str:
+    return (
+        f"The segment '{name}' is filled through and through, so that nothing is left to segment. To have it done "
+        "anew, clear it and mark a few slices; if all these slices are marks, choose along which axis they lie."
+    )
 
 
 def _nothing_marked(segmentation: Any, chosen: list[str], parts: dict[str, Part], volume: Any) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...errors import InputError
 from ..interface import RunOptions, Selection
-from ..mrml.segments import choose_segments, segment_ids
+from ..mrml.segments import check_segmentation, choose_segments, segment_ids
 from ..mrml.volumes import axis_facing, check_volume, direction_of
-from .marks import MarkedSlice, NothingMarked, complete_segments, marked_slices
+from .marks import MarkedSlice, NothingMarked, complete_segments, marked_slices, start_over_where_empty
 from .sources import Source
 
 
@@ -15,11 +15,14 @@ def segments_of_run(selection: Selection) -> list[str]:
 
     Left to itself, a run leaves out segments that are complete already: those that are filled through and through
     without a run, and, while another one has new marks, those on which nothing was painted since their last result.
+    Segments that were emptied start over: their results are forgotten here.
 
     Raises:
         InputError: See :func:`~UniverSegSlicerLib.scene.mrml.segments.choose_segments`.
     """
     check_volume(selection.volume)
+    check_segmentation(selection.segmentation)
+    start_over_where_empty(selection.segmentation)
     if selection.segment_ids is not None:
         return choose_segments(selection.segmentation, list(selection.segment_ids))
     chosen = choose_segments(selection.segmentation, None)

@@ -19,6 +19,7 @@ from .elsewhere import StoredSets, gather
 from .examples import paste_slice, slices_of
 from .rows import find_rows, segments_of_run
 from .sources import Source, list_sources, remove_source, set_source_used
+from .switched_off import set_used
 from .thumbnails import View, thumbnail
 
 _NO_COLOUR = (0.5, 0.85, 0.4)
@@ -73,7 +74,7 @@ class SupportList:
         if self._source(key) is not None:
             set_source_used(self._scene, key, used)
         else:
-            marks.set_used(selection.segmentation, *_parse(key), used)
+            set_used(selection.segmentation, *_parse(key), used)
 
     def remove(self, selection: Selection, key: str) -> None:
         """Take a row out; see :meth:`~UniverSegSlicerLib.scene.interface.Logic.remove`."""

@@ -2,12 +2,13 @@
 
 from .choice import Draw, draw_support
 from .example import SupportExample
-from .marks import MarkedSlices, are_thin, find_marked_slices, same_grid_labels
+from .marks import FilledBlock, MarkedSlices, are_thin, find_marked_slices, same_grid_labels
 from .scan import LabelledScan, is_complete
 from .set import SupportSet
 
 __all__ = [
     "Draw",
+    "FilledBlock",
     "LabelledScan",
     "MarkedSlices",
     "SupportExample",

@@ -21,6 +21,10 @@ _LINE = 8
 _TAKEN = 0.5
 
 
+class FilledBlock(InputError):
+    """The marks are no slices but a structure that is filled through and through."""
+
+
 @dataclass(frozen=True)
 class MarkedSlices:
     """The marked slices of a volume.
@@ -152,7 +156,7 @@ def _longest_run(indices: np.ndarray) -> int:
 
 def _refuse_block(indices: dict[str, np.ndarray]) -> None:
     extent = " x ".join(str(len(indices[a])) for a in AXES)
-    raise InputError(
+    raise FilledBlock(
         f"the marks fill a block of {extent} voxels (i x j x k) rather than single slices, so there is no telling "
         "which slices are marked; say which axis is meant, or leave labels on the marked slices only.",
         argument="axis",
