@@ -1,13 +1,14 @@
-"""Fill the unmarked slices from inside the Segment Editor: Initialize, look at the preview, Apply.
+"""Fill the unmarked slices from inside the Segment Editor: Initialize, look at the preview, Apply; or click on a slice.
 
 The work runs on the scene logic's own thread, so Slicer stays usable and Cancel works; undo, masks, editable intensity
-range and overwrite rules are those of the Segment Editor.
+range and overwrite rules are those of the Segment Editor, and the preview follows them.
 """
 
 from pathlib import Path
 
 import qt
 import slicer
+import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
@@ -28,7 +29,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self._revision = -1
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
-        self._timer.connect("timeout()", self._poll)
+        self._timer.timeout.connect(self._poll)
 
     def clone(self):
         """Another instance, as the effect factory asks for."""
@@ -49,7 +50,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             "<html>Fill in the slices that you have not marked, from those that you have.<br>"
             "<ul><li>Paint each structure on three to five slices of one orientation.</li>"
             "<li><b>Initialize</b> computes a preview of every visible segment with marks.</li>"
-            "<li>Paint one more slice where it is wrong and <b>Update</b>, or <b>Apply</b>.</li></ul></html>"
+            "<li>Paint one more slice where it is wrong and <b>Update</b>, or <b>Apply</b>.</li>"
+            "<li><b>Click</b> marks a slice without painting: a click in a slice view includes, Ctrl+click excludes, "
+            "Return accepts the slice, Backspace takes a click back.</li></ul></html>"
         )
 
     def setupOptionsFrame(self):
@@ -67,20 +70,35 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.cancelButton.setToolTip(_("Stop, or throw the preview away; the segments stay as they were"))
         self.applyButton = qt.QPushButton(_("Apply"))
         self.applyButton.setToolTip(_("Write the preview into the segments; one undo takes it back"))
-        row = qt.QHBoxLayout()
-        for button in (self.previewButton, self.cancelButton, self.applyButton):
-            row.addWidget(button)
-        self.scriptedEffect.addOptionsWidget(row)
+        self._addRow(self.previewButton, self.cancelButton, self.applyButton)
+        self.clickButton = qt.QPushButton(_("Click"))
+        self.clickButton.setCheckable(True)
+        self.clickButton.setToolTip(_("Click on the structure in a slice view to include it, Ctrl+click to exclude"))
+        self.acceptButton = qt.QPushButton(_("Accept slice"))
+        self.acceptButton.setToolTip(_("Write the slice into the selected segment (Return); one undo takes it back"))
+        self.takeBackButton = qt.QPushButton(_("Undo click"))
+        self.takeBackButton.setToolTip(_("Take the last click back (Backspace)"))
+        self._addRow(self.clickButton, self.acceptButton, self.takeBackButton)
         self.progressBar = qt.QProgressBar()
         self.progressBar.setVisible(False)
         self.scriptedEffect.addOptionsWidget(self.progressBar)
         self.messageLabel = qt.QLabel()
         self.messageLabel.setWordWrap(True)
         self.scriptedEffect.addOptionsWidget(self.messageLabel)
-        self.previewButton.connect("clicked()", self.onPreview)
-        self.cancelButton.connect("clicked()", self.onCancel)
-        self.applyButton.connect("clicked()", self.onApply)
-        self.qualityComboBox.connect("currentIndexChanged(int)", self.updateMRMLFromGUI)
+        self.previewButton.clicked.connect(self.onPreview)
+        self.cancelButton.clicked.connect(self.onCancel)
+        self.applyButton.clicked.connect(self.onApply)
+        self.clickButton.toggled.connect(self.onClicking)
+        self.acceptButton.clicked.connect(self.onAccept)
+        self.takeBackButton.clicked.connect(self.onTakeBack)
+        self.qualityComboBox.currentIndexChanged.connect(lambda _index: self.updateMRMLFromGUI())
+        self._show()
+
+    def _addRow(self, *buttons):
+        row = qt.QHBoxLayout()
+        for button in buttons:
+            row.addWidget(button)
+        self.scriptedEffect.addOptionsWidget(row)
 
     def setMRMLDefaults(self):
         """Parameters of a new scene."""
@@ -96,16 +114,17 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def updateMRMLFromGUI(self):
         """Store the quality."""
-        self.scriptedEffect.setParameter("Quality", self.qualityComboBox.itemData(self.qualityComboBox.currentIndex))
+        index = int(self.qualityComboBox.property("currentIndex"))
+        self.scriptedEffect.setParameter("Quality", self.qualityComboBox.itemData(index))
 
     def deactivate(self):
-        """Another effect is chosen: a run or preview that was not applied is dropped."""
+        """Another effect is chosen: a run, preview or clicks that were not applied are dropped."""
+        self.clickButton.setChecked(False)
         self.onCancel()
 
     def cleanup(self):
         """The effect goes away with its widget."""
         self._timer.stop()
-        self._timer.disconnect("timeout()", self._poll)
         if self._closing is not None:
             slicer.mrmlScene.RemoveObserver(self._closing)
             self._closing = None
@@ -126,19 +145,86 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def onPreview(self):
         """Start computing the preview."""
         from UniverSegSlicerLib.panel.host import provide_torch
-        from UniverSegSlicerLib.scene.interface import RunOptions, Selection
         from UniverSegSlicerLib.scene.running.dependencies import torch_status
 
         def start():
             if not torch_status().ready:
                 provide_torch()
-            node = self.scriptedEffect.parameterSetNode()
             # No ids: every visible segment that is not completed and has marks.
-            selection = Selection(node.GetSourceVolumeNode(), node.GetSegmentationNode(), None, node)
-            self.logic().start(selection, RunOptions(quality=self.scriptedEffect.parameter("Quality")))
+            self.logic().start(self._selection(), self._options())
             self._timer.start()
 
+        self.clickButton.setChecked(False)
         self._attempt(start)
+
+    def processInteractionEvents(self, callerInteractor, eventId, viewWidget):
+        """Clicks and keys in the slice views, while clicking; True where they are ours."""
+        if not self.clickButton.property("checked") or viewWidget.className() != "qMRMLSliceWidget":
+            return False
+        if eventId == vtk.vtkCommand.LeftButtonPressEvent:
+            from UniverSegSlicerLib.panel.views.slice_clicks import to_ras
+
+            node = viewWidget.mrmlSliceNode()
+            self.onClick(
+                node, to_ras(node, *callerInteractor.GetEventPosition()), bool(callerInteractor.GetControlKey())
+            )
+            return True
+        if eventId == vtk.vtkCommand.KeyPressEvent:
+            action = {"Return": self.onAccept, "KP_Enter": self.onAccept, "BackSpace": self.onTakeBack}.get(
+                callerInteractor.GetKeySym()
+            )
+            if action is not None:
+                action()
+                return True
+        return False
+
+    def onClicking(self, on):
+        """Clicking is switched on or off; clicks that were not accepted are dropped."""
+        if on:
+            from UniverSegSlicerLib.panel.host import provide_torch
+            from UniverSegSlicerLib.scene.running.dependencies import torch_status
+
+            self._attempt(lambda: torch_status().ready or provide_torch())
+        elif self._logic is not None:
+            self._attempt(self._logic.end_clicks)
+        self._show()
+
+    def onClick(self, sliceNode, ras, exclude):
+        """A click on the structure, or (``exclude``) beside it, at a world position (RAS, mm)."""
+        from UniverSegSlicerLib.panel.host import slice_at
+
+        selection = self._selection()
+        found = slice_at(sliceNode, selection.volume, ras) if selection.volume is not None else None
+        if found is not None:
+            self._attempt(
+                lambda: self.logic().click_on(selection, *found, ras, include=not exclude, options=self._options())
+            )
+            self._timer.start()
+
+    def onAccept(self):
+        """Write the slice that was clicked on into the selected segment."""
+        if self._clicks():
+            self._attempt(self._logic.accept_clicks)
+
+    def onTakeBack(self):
+        """Take the last click back."""
+        if self._clicks():
+            self._attempt(self._logic.take_back_click)
+
+    def _clicks(self):
+        clicks = self._logic.clicks if self._logic is not None else None
+        return len(clicks.include) + len(clicks.exclude) if clicks is not None else 0
+
+    def _selection(self):
+        from UniverSegSlicerLib.scene.interface import Selection
+
+        node = self.scriptedEffect.parameterSetNode()
+        return Selection(node.GetSourceVolumeNode(), node.GetSegmentationNode(), None, node)
+
+    def _options(self):
+        from UniverSegSlicerLib.scene.interface import RunOptions
+
+        return RunOptions(quality=self.scriptedEffect.parameter("Quality"))
 
     def onCancel(self):
         """Stop the run, or discard the preview."""
@@ -180,6 +266,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         running = phase == "running"
         self.previewButton.setText(_("Update") if phase == "preview" else _("Initialize"))
         self.previewButton.setEnabled(not running)
+        self.clickButton.setEnabled(not running and phase != "preview")
+        for button in (self.acceptButton, self.takeBackButton):
+            button.setEnabled(bool(self._clicks()))
         self.cancelButton.setEnabled(phase in ("running", "preview"))
         self.applyButton.setEnabled(phase == "preview")
         self.progressBar.setVisible(running)

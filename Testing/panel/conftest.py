@@ -86,10 +86,20 @@ class RecordedViews:
         self.over = (volume, opacity)
 
 
+class Settings(dict[str, Any]):
+    """The user's settings."""
+
+    def value(self, key: str) -> Any:
+        return self.get(key)
+
+    def setValue(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
 class Desk:
     """A panel on a scene: what a user sees and does."""
 
-    def __init__(self, application: Any, model: Path) -> None:
+    def __init__(self, application: Any, model: Path, settings: Settings | None = None) -> None:
         import slicer
 
         from UniverSegSlicerLib.network import load_model
@@ -143,8 +153,9 @@ class Desk:
                 raise self.torch_problem
 
         self.panel = UniverSegPanel(
-            self.ui, self.logic, self.editor, self.dialogs, self.views, self.store, provide_torch, self.root
-        )
+            self.ui, self.logic, self.editor, self.dialogs, self.views, self.store, provide_torch, self.root,
+            Settings() if settings is None else settings,
+        )  # fmt: skip
         node = self.scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "UniverSegSlicer")
         self.parameters = PanelParameters(node)
         self.tag = self.parameters.connectGui(self.ui)
@@ -207,6 +218,22 @@ class Desk:
         from UniverSegSlicerLib.scene.mrml.segments import read_segment
 
         return read_segment(self.parameters.segmentation, segment_id, self.parameters.volume) != 0
+
+    def volume_array(self) -> Any:
+        """The voxels (K, J, I) of the chosen volume."""
+        from UniverSegSlicerLib.scene.mrml.volumes import array_of
+
+        return array_of(self.parameters.volume)
+
+    def segments(self) -> list[Any]:
+        """The segments of the chosen segmentation."""
+        held = self.parameters.segmentation.GetSegmentation()
+        return [held.GetNthSegment(n) for n in range(held.GetNumberOfSegments())]
+
+    def voxel_ml(self) -> float:
+        """The size of a voxel of the chosen volume."""
+        i, j, k = self.parameters.volume.GetSpacing()
+        return float(i * j * k / 1000)
 
     def close(self) -> None:
         """Quit."""

@@ -15,6 +15,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "UniverSegSlicer")]
 
+#: What Slicer leaves for a panel in a window of 1280 x 800: width and height in pixels.
+ROOM = (450, 640)
+
 
 def main(folder: Path) -> None:
     """Go through the states and take a picture of each."""
@@ -26,6 +29,7 @@ def main(folder: Path) -> None:
 
     from UniverSegSlicerLib.network import Architecture, UniverSeg
     from UniverSegSlicerLib.network.weights.files import write_network
+    from UniverSegSlicerLib.panel.sections.folding import FOLDED
 
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -33,7 +37,7 @@ def main(folder: Path) -> None:
         model = Path(scratch) / "tiny.safetensors"
         write_network(model, UniverSeg(Architecture(query_channels=4, encoder=(8, 8, 8, 8))))
         desk = Desk(application, model)
-        desk.root.resize(460, 1500)
+        desk.root.resize(*ROOM)
         desk.root.show()
 
         def shoot(name: str) -> None:
@@ -53,6 +57,10 @@ def main(folder: Path) -> None:
         desk.ui.exportPathLineEdit.setCurrentPath("")
         desk.press("exportButton")
         shoot("6-problem")
+        for section in FOLDED:
+            getattr(desk.ui, section).setProperty("collapsed", False)
+        desk.root.resize(ROOM[0], desk.root.sizeHint().height())
+        shoot("7-everything-open")
         desk.close()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
 
@@ -20,6 +21,18 @@ def test_from_marks_to_files(desk: Any, tmp_path: Path) -> None:
 
     desk.segment()
     assert "preview" in desk.message
+    report = desk.logic.state.report
+    for segment_id, name in report.names.items():
+        assert f"{name} " in desk.message
+        assert report.millilitres[segment_id] == pytest.approx(report.voxels[segment_id] * desk.voxel_ml())
+    assert " ml" in desk.message
+    desk.wait(lambda: desk.ui.supportTable.item(1, 3).text().endswith("%"))
+    assert desk.ui.supportTable.item(0, 3).text() == "", "nobody foretells the outermost marks"
+    organ = report.preview.GetSegmentation().GetSegment("Organ")
+    desk.wait(lambda: organ.GetRepresentation("Closed surface") is not None)
+    desk.ui.surfaceCheckBox.setChecked(False)
+    assert organ.GetRepresentation("Closed surface") is None
+    assert not desk.panel.context.options().surface, "switched off it stays off"
     assert np.array_equal(desk.array(), marked), "a preview must not touch the segments"
 
     saves = desk.editor.undo_saves

@@ -17,7 +17,7 @@ from typing import Any
 import slicer
 import slicer.util
 import vtk
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 from . import scripted_modules
 
@@ -91,6 +91,7 @@ class Application:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         self._layout = LayoutManager(SliceView(scene))
         self.window = QtWidgets.QMainWindow()
+        self._settings = QtCore.QSettings(str(Path(mkdtemp()) / "settings.ini"), QtCore.QSettings.IniFormat)
 
     def connect(self, signal: str, receiver: Callable[[], None]) -> None:
         assert signal == "startupCompleted()", signal
@@ -103,6 +104,10 @@ class Application:
 
     def processEvents(self) -> None:
         self._qt.processEvents()
+
+    def userSettings(self) -> QtCore.QSettings:
+        """Settings of this run alone."""
+        return self._settings
 
     def layoutManager(self) -> LayoutManager:
         return self._layout

@@ -134,6 +134,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self.shortcuts_installed = False
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(QtWidgets.QLabel("(Segment Editor)"))
+        # As high as Slicer's, with three segments and its tools and without the options of one.
+        self.setMinimumHeight(230)
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene

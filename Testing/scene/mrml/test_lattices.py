@@ -56,6 +56,34 @@ def test_one_painted_fine_slice_marks_the_slice(world, oblique, factors, which, 
     assert degrees or found == [3, 6, 9]
 
 
+def test_a_result_leaves_no_slits_between_painted_fine_slices(world, tiny_model_path):
+    """What was painted stays voxel for voxel; the fine slices beside it are filled with the rest, in one undo."""
+    from UniverSegSlicerLib.scene.logic import UniverSegLogic
+    from UniverSegSlicerLib.scene.mrml.segments import image_array, labelmap_of
+
+    volume = world.volume((100 * structure()).astype(np.int16), GRID)
+    fine = np.repeat(structure(), 2, 0)
+    painted = np.zeros_like(fine)
+    painted[[6, 12, 18]] = fine[[6, 12, 18]]
+    segmentation = on_lattice(world, painted, divided((1, 1, 2)))
+    logic = UniverSegLogic(world.scene)
+
+    def held():
+        image, whole = labelmap_of(segmentation, "a"), np.zeros_like(fine)
+        i0, i1, j0, j1, k0, k1 = image.GetExtent()
+        whole[k0 : k1 + 1, j0 : j1 + 1, i0 : i1 + 1] = image_array(image) != 0
+        return whole
+
+    logic.propagate(volume, segmentation, model=str(tiny_model_path), device="cpu", quality="fast")
+    assert np.array_equal(held()[[6, 12, 18]], painted[[6, 12, 18]])
+    assert np.array_equal(held()[[7, 13, 19]], painted[[6, 12, 18]])
+    assert held()[6:20].any((1, 2)).all()
+    assert marked(segmentation, volume) == [3, 6, 9]
+    assert logic.writer.undo()
+    assert np.array_equal(held(), painted)
+    logic.shutdown()
+
+
 @pytest.mark.parametrize("axis", ["i", "j", "k"])
 def test_fine_slices_along_every_axis(world, axis):
     volume = world.volume(np.zeros(SHAPE, np.int16), GRID)

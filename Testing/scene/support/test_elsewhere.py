@@ -210,7 +210,7 @@ def test_saving_and_reusing_a_support_set(case, world, tmp_path):
     world.paint(case.segmentation, "l", mask, case.volume)
     case.logic.add_file(stored(tmp_path / "livers.npz"))
     case.logic.set_used(case.selection, "k:2", False)
-    path = case.logic.save_support(case.selection, tmp_path / "mine")
+    path = case.logic.save_support(case.selection, tmp_path / "mine").path
     assert path == tmp_path / "mine.npz"
     again = SupportSet.load(path)
     assert again.label_names == {1: "Liver"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 
 from .catalogue import CatalogueStore
@@ -35,6 +36,8 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     editor.setEffectNameOrder(EFFECTS)
     editor.setProperty("unorderedEffectsVisible", False)
     editor.setEffectColumnCount(4)
+    # As high as what it shows: room that is left over belongs below the last section.
+    editor.setSizePolicy(qt.QSizePolicy.Preferred, qt.QSizePolicy.Maximum)
     ui.editorContainer.layout().addWidget(editor)
     # One Ctrl+Z in the panel's editor takes a result back, like a stroke.
     logic.writer.save_state = editor.saveStateForUndo
@@ -48,6 +51,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
         CatalogueStore(),
         provide_torch,
         slicer.util.mainWindow(),
+        slicer.app.userSettings(),
         prepare_editor=lambda: prepare_editor(editor),
     )
 

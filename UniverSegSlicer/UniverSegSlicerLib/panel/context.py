@@ -100,6 +100,7 @@ class Context:
             quality=parameters.quality.value,
             model=parameters.model,
             device=parameters.device.value,
+            surface=parameters.surface,
         )
 
     def attempt(self, action: Callable[[], Any]) -> bool:

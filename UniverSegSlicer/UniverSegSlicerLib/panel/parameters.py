@@ -87,5 +87,7 @@ class PanelParameters:
     quality: Quality = Quality.BALANCED
     model: str = "default"
     device: Device = Device.AUTO
+    surface: bool = True
+    slicesOnly: bool = False
     exportFolder: pathlib.Path = pathlib.Path()
     exportSingleSegments: bool = False

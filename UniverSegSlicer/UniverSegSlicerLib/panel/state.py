@@ -54,6 +54,7 @@ class Controls:
     acceptClickButton: bool
     undoClickButton: bool
     leaveClickButton: bool
+    useSupportButton: bool
     saveSupportButton: bool
     clearSupportButton: bool
     exportButton: bool
@@ -83,7 +84,9 @@ def controls(now: Situation) -> Controls:
         acceptClickButton=now.clicking and now.clicks > 0,
         undoClickButton=now.clicking and now.clicks > 0,
         leaveClickButton=now.clicking,
-        saveSupportButton=idle and support,
+        useSupportButton=idle and now.elsewhere > 0 and not now.clicking,
+        # A segmentation that is complete goes in whole, marks or not.
+        saveSupportButton=idle and (support or now.segments > 0),
         clearSupportButton=now.elsewhere > 0 and not now.running,
         exportButton=idle and now.segments > 0,
         volumeSelector=not now.running and not now.clicking,

@@ -21,7 +21,9 @@ from .sections import (
     ReportSection,
     ReviewSection,
     RunSection,
+    Settings,
     SupportSection,
+    remember_sections,
 )
 from .state import Situation, controls, hint
 from .views.slice_clicks import Shortcuts
@@ -44,6 +46,7 @@ class UniverSegPanel:
         models: The catalogue of networks.
         provide_torch: Makes torch available, asking the user; raises DependencyError when it cannot.
         window: The main window, where shortcuts live.
+        settings: The user's settings, in which sections remember whether they are open.
         prepare_editor: Gives the editor widget its node when the scene has none (any more).
     """
 
@@ -57,20 +60,23 @@ class UniverSegPanel:
         models: ModelStore,
         provide_torch: Callable[[], None],
         window: Any,
+        settings: Settings,
         prepare_editor: Callable[[], None] = lambda: None,
     ) -> None:
         #: Gives the editor widget its node when the scene has none (any more).
         self.prepare_editor = prepare_editor
         self.context = Context(ui=ui, logic=logic, editor=editor, dialogs=dialogs, views=views, refresh=self.refresh)
-        self.support = SupportSection(self.context)
         self.run = RunSection(self.context, provide_torch)
+        self.support = SupportSection(self.context, self.run.require_torch)
         self.review = ReviewSection(self.context)
         self.clicks = ClickSection(self.context, self.run.require_torch)
         self.export = ExportSection(self.context)
         self.models = ModelSection(self.context, models)
         self.report = ReportSection(self.context)
+        remember_sections(ui, settings)
         self._shortcuts = Shortcuts(window)
         self._revision = -1
+        self._report: Any = None
         self._changed_at: float | None = None
         self._observed: list[tuple[Any, int]] = []
         self._nodes: tuple[Any, Any] = (None, None)
@@ -155,6 +161,9 @@ class UniverSegPanel:
             self._provide_segmentation()
         if settled or self._chosen() != self._nodes:
             self.on_parameters_changed()
+        elif state.report is not self._report:
+            # A result says of each mark how it agrees with the others.
+            self.refresh()
         elif state.revision != self._revision:
             # Progress comes many times a second; the segments are read again only when they have changed.
             self._show_state()
@@ -169,12 +178,13 @@ class UniverSegPanel:
         context = self.context
         state = context.logic.state
         self._revision = state.revision
+        self._report = state.report
         now = self._situation(state)
         for name, enabled in controls(now).items():
             getattr(context.ui, name).setEnabled(enabled)
         if now.running:
-            self.export.message = ""
-        self.run.update(state, self.export.message or hint(now))
+            self.export.message = self.support.message = ""
+        self.run.update(state, self.export.message or self.support.message or hint(now))
         self.review.update(state)
 
     def _provide_segmentation(self) -> None:

@@ -51,6 +51,7 @@ class RunOptions:
         quality: From one pass to several that vote; "best" also tunes the network on the examples for up to a minute.
         model: Name of the catalogue or path of a weight file.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        surface: Show the preview as a surface in the 3D views, too; it is made in the background and comes when ready.
         keep_marked: Marked slices come back bit for bit; False lets the result replace them.
         use_marked: Take the marked slices as examples; False uses only what was added from elsewhere.
     """
@@ -61,6 +62,7 @@ class RunOptions:
     quality: Quality = "balanced"
     model: str = "default"
     device: str = "auto"
+    surface: bool = False
     keep_marked: bool = True
     use_marked: bool = True
 
@@ -79,6 +81,8 @@ class SupportRow:
         examples: How many examples the row brings; 0 when the row cannot be used, and then ``note`` tells why.
         used: Whether the next run uses it.
         note: A warning, "" for none.
+        agreement: Dice, 0 to 1, of a marked slice with what the other marks made of it in the last run; None where it
+            was not asked (the outermost marks), or the slice has changed since.
     """
 
     key: str
@@ -90,6 +94,7 @@ class SupportRow:
     examples: int
     used: bool
     note: str = ""
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,15 @@ class SupportTable:
 
     rows: tuple[SupportRow, ...] = ()
     message: str = ""
+
+
+@dataclass(frozen=True)
+class SavedSupport:
+    """A support set that was written: the file, how many slices are in it, and how many whole scans."""
+
+    path: Path
+    slices: int
+    scans: int
 
 
 @dataclass(frozen=True)
@@ -118,7 +132,9 @@ class RunReport:
         axis: The axis that slices were taken along.
         segment_ids: The segments that were filled.
         examples: Number of support examples.
+        names: Segment id to name.
         voxels: Voxels per segment id in the result.
+        millilitres: The same in ml.
         seconds: Computing time.
         device: Where it ran.
         model: Its name.
@@ -131,7 +147,9 @@ class RunReport:
     axis: str
     segment_ids: tuple[str, ...]
     examples: int
+    names: dict[str, str]
     voxels: dict[str, int]
+    millilitres: dict[str, float]
     seconds: float
     device: str
     model: str
@@ -251,8 +269,13 @@ class Logic(Protocol):
     def add_file(self, path: str | Path) -> None:
         """Use a saved support set; it is stored in the scene."""
 
-    def save_support(self, selection: Selection, path: str | Path, axis: Axis = ...) -> Path:
-        """Write every example in use to a file; returns its path."""
+    def save_support(
+        self, selection: Selection, path: str | Path, axis: Axis = ..., *, slices_only: bool = ...
+    ) -> SavedSupport:
+        """Write every example in use to a file, with the whole scan where a segmentation is complete."""
+
+    def use_support(self, selection: Selection, options: RunOptions = ...) -> None:
+        """Segment everything that the examples from elsewhere name, in segments of these names; see :meth:`start`."""
 
     # --- runs ---
     def start(self, selection: Selection, options: RunOptions = ...) -> None:
@@ -267,6 +290,9 @@ class Logic(Protocol):
     def discard(self) -> None:
         """Throw the preview away."""
 
+    def show_surface(self, visible: bool) -> None:
+        """Make the surface of the preview in the background, or remove it."""
+
     def show_confidence(self, visible: bool) -> None:
         """Make or keep the confidence volume of the last run for the slice views, or remove it."""
 
@@ -280,6 +306,17 @@ class Logic(Protocol):
 
     def click(self, ras: tuple[float, float, float], include: bool = ...) -> bool:
         """Add a point at a world position; False when it is not on the slice. The answer shows up in the preview."""
+
+    def click_on(
+        self,
+        selection: Selection,
+        axis: str,
+        index: int,
+        ras: tuple[float, float, float],
+        include: bool = ...,
+        options: RunOptions = ...,
+    ) -> None:
+        """Add a point on whichever slice it is; clicking begins there where it has not."""
 
     def take_back_click(self) -> bool:
         """Remove the last point; False when there is none."""
@@ -312,6 +349,7 @@ __all__ = [
     "Reach",
     "RunOptions",
     "RunReport",
+    "SavedSupport",
     "Selection",
     "State",
     "Suggestion",

@@ -19,6 +19,7 @@ from .interface import (
     ExportReport,
     RunOptions,
     RunReport,
+    SavedSupport,
     Selection,
     State,
     SupportTable,
@@ -75,6 +76,7 @@ class UniverSegLogic:
         try:
             self._worker.poll()
             self._runs.notice_deleted_nodes()
+            self._runs.follow_rules()
             self._clicks.notice_deleted_nodes()
         except Exception as error:
             logging.exception("UniverSeg")
@@ -95,7 +97,7 @@ class UniverSegLogic:
 
     def support(self, selection: Selection, axis: Axis = "auto") -> SupportTable:
         """The table of examples."""
-        return self._support.table(selection, axis)
+        return self._support.table(selection, axis, self._runs.agreement)
 
     def thumbnail(self, selection: Selection, key: str, size: int = 64) -> np.ndarray:
         """A picture of a row: uint8 (size, size, 3) RGB."""
@@ -123,9 +125,11 @@ class UniverSegLogic:
         """Use a saved support set; it is stored in the scene."""
         add_file(self._scene, path)
 
-    def save_support(self, selection: Selection, path: str | Path, axis: Axis = "auto") -> Path:
-        """Write every example in use to a file; returns its path."""
-        return self._support.save(selection, path, axis)
+    def save_support(
+        self, selection: Selection, path: str | Path, axis: Axis = "auto", *, slices_only: bool = False
+    ) -> SavedSupport:
+        """Write every example in use to a file, with the whole scan where a segmentation is complete."""
+        return self._support.save(selection, path, axis, slices_only=slices_only)
 
     # --- runs ---
 
@@ -178,6 +182,15 @@ class UniverSegLogic:
         self._clicks.end()
         self._runs.start(selection, options or RunOptions())
 
+    def use_support(self, selection: Selection, options: RunOptions | None = None) -> None:
+        """Segment everything that the examples from elsewhere name, in segments of these names.
+
+        Raises:
+            InputError: There is nothing from elsewhere; else as :meth:`start`.
+            DependencyError: torch is missing.
+        """
+        self.start(self._support.named_from_elsewhere(selection), options)
+
     def cancel(self) -> None:
         """Stop the run; the segmentation stays as it was."""
         self._runs.cancel()
@@ -193,6 +206,10 @@ class UniverSegLogic:
     def discard(self) -> None:
         """Throw the preview away."""
         self._runs.discard()
+
+    def show_surface(self, visible: bool) -> None:
+        """Make the surface of the preview in the background, or remove it."""
+        self._runs.show_surface(visible)
 
     def show_confidence(self, visible: bool) -> None:
         """Make the confidence volume of the last run for the slice views, or remove it."""
@@ -212,6 +229,23 @@ class UniverSegLogic:
     def click(self, ras: tuple[float, float, float], include: bool = True) -> bool:
         """Add a point at a world position; False when it is not on the slice."""
         return self._clicks.click(ras, include)
+
+    def click_on(
+        self,
+        selection: Selection,
+        axis: str,
+        index: int,
+        ras: tuple[float, float, float],
+        include: bool = True,
+        options: RunOptions | None = None,
+    ) -> None:
+        """Add a point on whichever slice it is; clicking begins there where it has not.
+
+        Raises:
+            InputError: Clicks on another slice wait to be accepted; else as :meth:`begin_clicks`.
+            DependencyError: torch is missing.
+        """
+        self._clicks.click_on(selection, axis, index, ras, include, options or RunOptions())
 
     def take_back_click(self) -> bool:
         """Remove the last point; False when there is none."""

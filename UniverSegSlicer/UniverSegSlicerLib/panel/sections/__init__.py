@@ -2,6 +2,7 @@
 
 from .click import ClickSection
 from .export import ExportSection
+from .folding import Settings, remember_sections
 from .model import ModelSection, ModelStore
 from .report import ReportSection
 from .review import ReviewSection
@@ -16,5 +17,7 @@ __all__ = [
     "ReportSection",
     "ReviewSection",
     "RunSection",
+    "Settings",
     "SupportSection",
+    "remember_sections",
 ]

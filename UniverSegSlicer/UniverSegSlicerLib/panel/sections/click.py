@@ -80,16 +80,9 @@ class ClickSection:
             self._context.attempt(self._context.logic.end_clicks)
 
     def _on_click(self, axis: str, index: int, ras: tuple[float, float, float], exclude: bool) -> None:
-        self._context.attempt(lambda: self._click(axis, index, ras, exclude))
-
-    def _click(self, axis: str, index: int, ras: tuple[float, float, float], exclude: bool) -> None:
-        logic = self._context.logic
-        clicks = logic.clicks
-        if clicks is not None and (clicks.axis, clicks.index) != (axis, index):
-            if self.count:
-                raise InputError(_("There are clicks on another slice: accept it with Return or take them back first."))
-            logic.end_clicks()
-            clicks = None
-        if clicks is None:
-            logic.begin_clicks(self._context.selection(), axis, index, self._context.options())
-        logic.click(ras, include=not exclude)
+        context = self._context
+        context.attempt(
+            lambda: context.logic.click_on(
+                context.selection(), axis, index, ras, include=not exclude, options=context.options()
+            )
+        )

@@ -1,4 +1,4 @@
-"""Apply, discard, confidence, and the next slice to mark."""
+"""Apply, discard, surface, confidence, and the next slice to mark."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class ReviewSection:
         ui.applyButton.clicked.connect(lambda: context.attempt(context.logic.apply))
         ui.discardButton.clicked.connect(lambda: context.attempt(context.logic.discard))
         ui.nextSliceButton.clicked.connect(lambda: context.attempt(self._jump))
+        ui.surfaceCheckBox.toggled.connect(lambda on: context.attempt(lambda: context.logic.show_surface(on)))
         ui.confidenceCheckBox.toggled.connect(lambda _on: context.attempt(self._overlay))
         ui.confidenceSlider.valueChanged.connect(lambda _value: self._show_overlay())
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from ...scene.interface import State
+from ...scene.interface import RunReport, State
 from ...scene.running.dependencies import torch_status
 from ..context import Context
 
 PROBLEM_STYLE = "color: #b3261e"
+#: So many structures are named with their size; of more, the sum is told.
+MOST_NAMED = 4
 
 
 class RunSection:
@@ -55,8 +57,27 @@ class RunSection:
         text = problem or (state.message if state.phase in ("running", "click") and state.message else "") or hint
         report = state.report
         if report is not None and not problem and not running and state.phase == "preview":
-            text = _("{hint} {seconds} s on {device}.").format(
-                hint=" ".join([text, *report.warnings]), seconds=f"{report.seconds:.1f}", device=report.device
+            text = _("Found: {found}. {seconds} s on {device}. {hint}").format(
+                found=found(report),
+                seconds=f"{report.seconds:.1f}",
+                device=report.device,
+                hint=" ".join([*report.warnings, text]),
             )
         ui.messageLabel.setStyleSheet(PROBLEM_STYLE if problem else "")
         ui.messageLabel.setText(text)
+
+
+def found(report: RunReport) -> str:
+    """How much of each structure, or of all where they are many."""
+    sizes = [(report.names[key], millilitres) for key, millilitres in report.millilitres.items()]
+    if len(sizes) > MOST_NAMED:
+        total = sum(millilitres for _name, millilitres in sizes)
+        return _("{count} structures, {ml} ml together").format(count=len(sizes), ml=_rounded(total))
+    return ", ".join(_("{name} {ml} ml").format(name=name, ml=_rounded(millilitres)) for name, millilitres in sizes)
+
+
+def _rounded(millilitres: float) -> str:
+    """Three figures, and no powers of ten."""
+    if millilitres >= 100:
+        return f"{millilitres:.0f}"
+    return f"{millilitres:.1f}" if millilitres >= 1 else f"{millilitres:.3f}"

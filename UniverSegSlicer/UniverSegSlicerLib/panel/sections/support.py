@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import qt
 from slicer.i18n import tr as _
 
 from ...errors import UniverSegError
-from ...scene.interface import SupportRow, SupportTable
+from ...scene.interface import SavedSupport, SupportRow, SupportTable
 from ...scene.mrml.creation import drop_untouched_segments
 from ..context import Context
 from ..views.pictures import pixmap
 
-THUMBNAIL = 48
+THUMBNAIL = 36
+# Rows that the table has room for: it grows with them, so that what lies below stays in sight.
+FEWEST_ROWS, MOST_ROWS = 2, 5
+# Height in pixels of its header with the frame.
+HEADER = 28
 FILE_PATTERN = "Support set (*.npz)"
-USE, SLICE, AREA, NOTE = range(4)
+USE, SLICE, AREA, AGREEMENT, NOTE = range(5)
 
 
 class SupportSection:
-    """Keeps the table equal to what the scene logic says is in the support set."""
+    """Keeps the table equal to what the scene logic says is in the support set.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: What the sections share.
+        require_torch: Asks for torch when it is missing; raises DependencyError when it stays missing.
+    """
+
+    def __init__(self, context: Context, require_torch: Callable[[], None]) -> None:
         self._context = context
+        self._require_torch = require_torch
+        #: What became of the last support set that was saved, in words.
+        self.message = ""
         self._rows: tuple[SupportRow, ...] = ()
         self._filling = False
         ui = context.ui
         self._table = ui.supportTable
-        self._table.setColumnCount(4)
-        self._table.setHorizontalHeaderLabels([_("Use"), _("Slice"), _("Area"), _("Note")])
+        self._table.setColumnCount(5)
+        self._table.setHorizontalHeaderLabels([_("Use"), _("Slice"), _("Area"), _("Agrees"), _("Note")])
         self._table.setIconSize(qt.QSize(THUMBNAIL, THUMBNAIL))
         self._table.verticalHeader().setVisible(False)
         self._table.verticalHeader().setDefaultSectionSize(THUMBNAIL + 6)
         self._table.horizontalHeader().setStretchLastSection(True)
-        self._table.setMinimumHeight(3 * (THUMBNAIL + 6))
-        self._table.setColumnWidth(USE, 44)
-        self._table.setColumnWidth(SLICE, 170)
-        self._table.setColumnWidth(AREA, 80)
+        self._fit_height(0)
+        self._table.setColumnWidth(USE, 36)
+        self._table.setColumnWidth(SLICE, 146)
+        self._table.setColumnWidth(AREA, 62)
+        self._table.setColumnWidth(AGREEMENT, 52)
         self._table.itemChanged.connect(self._on_item_changed)
         self._table.itemSelectionChanged.connect(self._on_selection)
         self._table.cellDoubleClicked.connect(lambda row, _column: self._jump(row))
@@ -45,6 +60,7 @@ class SupportSection:
         ui.addPairButton.clicked.connect(lambda: context.attempt(self._add_pair))
         ui.loadSupportButton.clicked.connect(lambda: context.attempt(self._load))
         ui.saveSupportButton.clicked.connect(lambda: context.attempt(self._save))
+        ui.useSupportButton.clicked.connect(lambda: context.attempt(self._use))
         ui.clearSupportButton.clicked.connect(lambda: context.attempt(self._clear))
         for selector in (ui.otherVolumeSelector, ui.otherSegmentationSelector):
             selector.currentNodeChanged.connect(lambda _node: self._on_pair_chosen())
@@ -84,14 +100,21 @@ class SupportSection:
             if picture is not None:
                 slice_item.setIcon(qt.QIcon(picture))
             area = qt.QTableWidgetItem(_area(row))
+            agreement = qt.QTableWidgetItem("" if row.agreement is None else f"{round(100 * row.agreement)} %")
+            agreement.setToolTip(_("How well this mark agrees (Dice) with what the other marks made of it, last time."))
             note = qt.QTableWidgetItem(row.note)
             note.setToolTip(row.note)
-            for column, item in enumerate((use, slice_item, area, note)):
+            for column, item in enumerate((use, slice_item, area, agreement, note)):
                 self._table.setItem(number, column, item)
             if row.key in selected:
                 self._table.selectRow(number)
         self._filling = False
+        self._fit_height(len(rows))
         self._on_selection()
+
+    def _fit_height(self, count: int) -> None:
+        shown = min(MOST_ROWS, max(FEWEST_ROWS, count))
+        self._table.setFixedHeight(HEADER + shown * (THUMBNAIL + 6))
 
     def _picture(self, row: SupportRow) -> Any:
         try:
@@ -155,7 +178,26 @@ class SupportSection:
         suggestion = f"{volume.GetName()}.support.npz" if volume is not None else "support.npz"
         path = self._context.dialogs.save_file(_("Save the support set"), FILE_PATTERN, suggestion)
         if path:
-            self._context.logic.save_support(self._context.selection(), path, self._context.parameters.axis.value)
+            parameters = self._context.parameters
+            saved = self._context.logic.save_support(
+                self._context.selection(), path, parameters.axis.value, slices_only=parameters.slicesOnly
+            )
+            self.message = _("Saved {file}: {slices} slices, {scans}.").format(
+                file=saved.path.name, slices=saved.slices, scans=_scans(saved, parameters.slicesOnly)
+            )
+
+    def _use(self) -> None:
+        self._require_torch()
+        options = replace(self._context.options(), reach="volume", current=None)
+        self._context.logic.use_support(self._context.selection(), options)
+
+
+def _scans(saved: SavedSupport, slices_only: bool) -> str:
+    if saved.scans:
+        return _("{count} whole scan(s), by which a patient can be identified").format(count=saved.scans)
+    if slices_only:
+        return _("no whole scan")
+    return _("no whole scan, for no segmentation is complete (apply a result first)")
 
 
 def _area(row: SupportRow) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...errors import InputError
 from ...segmentation import ClickResult
 from ..interface import ClickState, RunOptions, Selection
 from ..mrml import preview
-from ..mrml.editing import Change
+from ..mrml.editing import Change, restricts
+from ..mrml.grid import Part, on_box
 from ..running.control import require_torch
 from ..running.finished import check_present
 from ..running.session import Session
+from ..running.trial import rules_of, tried
 from ..running.worker import Job
 from ..support.marks import add_mark
 from .mode import ClickMode, begin
@@ -48,6 +52,25 @@ class ClickControl:
             )
         )
 
+    def click_on(
+        self,
+        selection: Selection,
+        axis: str,
+        index: int,
+        ras: tuple[float, float, float],
+        include: bool,
+        options: RunOptions,
+    ) -> None:
+        """See :meth:`~UniverSegSlicerLib.scene.interface.Logic.click_on`."""
+        clicks = self.clicks
+        if clicks is not None and (clicks.axis, clicks.index) != (axis, index):
+            if clicks.include or clicks.exclude:
+                raise InputError("There are clicks on another slice: accept it with Return or take them back first.")
+            self.end()
+        if self._mode is None:
+            self.begin(selection, axis, index, options)
+        self.click(ras, include)
+
     def click(self, ras: tuple[float, float, float], include: bool) -> bool:
         """See :meth:`~UniverSegSlicerLib.scene.interface.Logic.click`."""
         mode = self._active()
@@ -79,11 +102,10 @@ class ClickControl:
             raise InputError("The answer to the last click is not there yet: wait a moment.")
         state, selection = mode.state, mode.selection
         check_present(self._scene, selection)
-        editor = selection.editor
-        if editor is not None and not self._scene.IsNodePresent(editor):
-            editor = None
         change = Change(state.segment_id, mode.part(mask).array, mode.box())
-        voxels = self._session.writer.apply([change], selection.segmentation, selection.volume, editor)
+        voxels = self._session.writer.apply(
+            [change], selection.segmentation, selection.volume, rules_of(self._scene, selection)
+        )
         add_mark(selection.segmentation, state.segment_id, selection.volume, state.axis, state.index)
         self.end()
         self._holder.set(message=f"Slice {state.index} was added to the examples. One undo takes it back.")
@@ -131,7 +153,7 @@ class ClickControl:
     def _show(self, mode: ClickMode) -> None:
         mask = mode.mask()
         selection, segment_id = mode.selection, mode.state.segment_id
-        part = None if mask is None or not mask.any() else mode.part(mask)
+        part = None if mask is None or not mask.any() else self._allowed(mode, mask)
         if self._preview is None or not self._scene.IsNodePresent(self._preview):
             self._preview = preview.show_preview(
                 self._scene, selection.segmentation, selection.volume, {segment_id: part}
@@ -142,6 +164,17 @@ class ClickControl:
         if part is None:
             message = "The network finds nothing at these clicks: click again, or mark a slice by painting first."
         self._holder.set(message=message, error="", revision=self._holder.state.revision + 1)
+
+    def _allowed(self, mode: ClickMode, mask: np.ndarray) -> Part | None:
+        """What Enter would write of a mask (rows, cols): the Segment Editor's masks are followed in the preview."""
+        part, selection = mode.part(mask), mode.selection
+        rules = rules_of(self._scene, selection)
+        if not restricts(rules):
+            return part
+        change = Change(mode.state.segment_id, part.array, mode.box())
+        held = tried(self._scene, self._session.writer, [change], selection, rules)[mode.state.segment_id]
+        shown = on_box(held, mode.box())
+        return Part(mode.box(), shown) if shown.any() else None
 
     def _on_failed(self, sentence: str, _error: BaseException) -> None:
         self.end()

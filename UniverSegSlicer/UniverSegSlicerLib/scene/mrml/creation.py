@@ -20,6 +20,19 @@ def new_segmentation(scene: Any, volume: Any, name: str) -> Any:
     return node
 
 
+def copied(scene: Any, segmentation: Any, volume: Any) -> Any:
+    """A hidden copy of a segmentation under the same transform, to try things on; remove it afterwards."""
+    node = slicer.vtkMRMLSegmentationNode()
+    node.SetName(f"{segmentation.GetName()} (copy)")
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    node = scene.AddNode(node)
+    node.GetSegmentation().DeepCopy(segmentation.GetSegmentation())
+    node.SetAndObserveTransformNodeID(segmentation.GetTransformNodeID())
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
 def place_beside(scene: Any, node: Any, volume: Any) -> None:
     """Put a node under the subject hierarchy item (study, patient) that the volume is under."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)

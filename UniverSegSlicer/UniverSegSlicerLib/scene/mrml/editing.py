@@ -9,10 +9,21 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .grid import Extent, bounding_extent, box_slices, covered, on_box, shifted
+from ...imaging import AXES
+from .grid import (
+    Extent,
+    Part,
+    bounding_extent,
+    box_slices,
+    covered,
+    cut_to,
+    on_box,
+    shifted,
+    together,
+)
 from .images import image_array, image_to_world, oriented_image
-from .sampling import resample
-from .segments import check_segmentation, lattice_to_volume, read_part
+from .sampling import FINER, aligned_axes, resample
+from .segments import check_segmentation, labelmap_of, lattice_to_volume, read_part
 from .transforms import integer_offset
 from .volumes import grid_size
 
@@ -29,12 +40,15 @@ class Change:
         wanted: (K, J, I) of the box, non-zero where the segment shall be.
         box: Extent on the volume's grid that ``wanted`` covers.
         editable: (K, J, I) of the box, False where the segment stays as it is (the user's slices), or None.
+        axis: Where the segmentation is finer than the volume along this axis ("i", "j", "k"), the fine slices between
+            those that the user painted are filled as well, so that no slits are left; "" for none.
     """
 
     segment_id: str
     wanted: np.ndarray
     box: Extent
     editable: np.ndarray | None = None
+    axis: str = ""
 
 
 class SegmentWriter:
@@ -53,7 +67,15 @@ class SegmentWriter:
         self._logic.SetMRMLScene(scene)
         self.save_state = save_state
 
-    def apply(self, changes: list[Change], segmentation: Any, volume: Any, rules: Any | None = None) -> int:
+    def apply(
+        self,
+        changes: list[Change],
+        segmentation: Any,
+        volume: Any,
+        rules: Any | None = None,
+        *,
+        undoable: bool = True,
+    ) -> int:
         """Make the segments what ``changes`` say, as one step of undo; returns the number of voxels written.
 
         Only voxels that differ are written, so what is already right, other slices and other segments stay bit for
@@ -65,6 +87,7 @@ class SegmentWriter:
             segmentation: The segmentation node.
             volume: The volume node on whose grid the changes are; also the source of the editable intensity range.
             rules: The ``vtkMRMLSegmentEditorNode`` that the user works with, or None.
+            undoable: Whether this is a step that the user may take back.
 
         Raises:
             InputError: A segment is gone, or a non-linear transform lies between the nodes.
@@ -77,9 +100,9 @@ class SegmentWriter:
         # segment of the run is about to give up.
         steps.sort(key=lambda step: step.adds)
         self._connect(segmentation, volume, rules)
-        if self.save_state is not None:
+        if undoable and self.save_state is not None:
             self.save_state()
-        else:
+        elif undoable:
             self._logic.SaveStateForUndo()
         was_modifying = segmentation.StartModify()
         try:
@@ -154,6 +177,24 @@ class SegmentWriter:
         node.SetMaskMode(mask_mode)
 
 
+def restricts(rules: Any | None) -> bool:
+    """Whether a ``vtkMRMLSegmentEditorNode`` keeps a result from some voxels."""
+    if rules is None:
+        return False
+    return rules.GetMaskMode() != slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere or bool(
+        rules.GetSourceVolumeIntensityMask()
+    )
+
+
+def stamp_of(rules: Any | None) -> tuple[Any, ...]:
+    """Changes when the voxels that a ``vtkMRMLSegmentEditorNode`` keeps a result from change."""
+    if not restricts(rules):
+        return ()
+    assert rules is not None
+    bounds = rules.GetSourceVolumeIntensityMaskRange() if rules.GetSourceVolumeIntensityMask() else None
+    return rules.GetMaskMode(), rules.GetMaskSegmentID(), bounds
+
+
 @dataclass(frozen=True)
 class _Step:
     segment_id: str
@@ -161,6 +202,9 @@ class _Step:
     box: Extent
     adds: bool
     voxels: int
+    kept: np.ndarray
+    kept_box: Extent
+    axis: str
 
 
 def _steps(change: Change, segmentation: Any, volume: Any) -> list[_Step]:
@@ -176,7 +220,8 @@ def _steps(change: Change, segmentation: Any, volume: Any) -> list[_Step]:
             continue
         box = shifted(tight, (change.box[0], change.box[2], change.box[4]))
         cropped = mask[box_slices(tight)]
-        result.append(_Step(change.segment_id, cropped, box, adds, int(np.count_nonzero(cropped))))
+        count = int(np.count_nonzero(cropped))
+        result.append(_Step(change.segment_id, cropped, box, adds, count, present & wanted, change.box, change.axis))
     return result
 
 
@@ -198,10 +243,24 @@ def _modifier(step: _Step, segmentation: Any, volume: Any) -> Any | None:
     # lattice that the box covers.
     source = oriented_image(mask, step.box, np.eye(4))
     sampled = resample(source, covered(step.box, to_lattice), to_volume)
-    tight = bounding_extent(image_array(sampled))
-    if tight is None:
+    part = cut_to(image_array(sampled), sampled.GetExtent())
+    if step.adds and step.axis:
+        part = together(part, _between_painted(step, segmentation, to_volume))
+    return None if part is None else oriented_image(part.array, part.extent, lattice_matrix)
+
+
+def _between_painted(step: _Step, segmentation: Any, to_volume: np.ndarray) -> Part | None:
+    """Fine slices without a voxel within slices of the volume that stay as they are, in the shape of these."""
+    extent = covered(step.kept_box, np.linalg.inv(to_volume))
+    along = aligned_axes(to_volume, extent)
+    number = AXES.index(step.axis)
+    if along is None or abs(to_volume[number, along[number]]) >= FINER:
         return None
-    start = sampled.GetExtent()
-    return oriented_image(
-        image_array(sampled)[box_slices(tight)], shifted(tight, (start[0], start[2], start[4])), lattice_matrix
-    )
+    there = labelmap_of(segmentation, step.segment_id)
+    value = segmentation.GetSegmentation().GetSegment(step.segment_id).GetLabelValue()
+    painted = Part(there.GetExtent(), (image_array(there) == value).astype(np.uint8))
+    kept = resample(oriented_image(step.kept.astype(np.uint8), step.kept_box, np.eye(4)), extent, to_volume)
+    fill = image_array(kept).copy()
+    stack = np.moveaxis(fill, 2 - along[number], 0)
+    stack[np.moveaxis(on_box(painted, extent), 2 - along[number], 0).any(axis=(1, 2))] = 0
+    return cut_to(fill, extent)

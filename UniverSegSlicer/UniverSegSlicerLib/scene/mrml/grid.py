@@ -83,3 +83,15 @@ def on_box(part: Part | None, box: Extent) -> np.ndarray:
     source = part.array[box_slices(shifted(common, (-part.extent[0], -part.extent[2], -part.extent[4])))]
     array[box_slices(shifted(common, (-box[0], -box[2], -box[4])))] = source != 0
     return array
+
+
+def cut_to(array: np.ndarray, extent: Extent) -> Part | None:
+    """The set voxels of ``array`` (K, J, I) over ``extent`` as a tight part, None without any."""
+    tight = bounding_extent(array)
+    return None if tight is None else Part(shifted(tight, (extent[0], extent[2], extent[4])), array[box_slices(tight)])
+
+
+def together(first: Part | None, second: Part | None) -> Part | None:
+    """What either of two parts holds: uint8 of 0 and 1."""
+    box = union(first.extent if first else None, second.extent if second else None)
+    return None if box is None else Part(box, on_box(first, box) | on_box(second, box))

@@ -63,6 +63,28 @@ def set_preview(preview: Any, volume: Any, segment_id: str, part: Part | None) -
     logic.SetBinaryLabelmapToSegment(image, preview, segment_id, logic.MODE_REPLACE)
 
 
+def show_surfaces(preview: Any, surfaces: Mapping[str, Any]) -> None:
+    """Give the segments of a preview their surfaces (``vtkPolyData`` in its local RAS) for the 3D views."""
+    name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    was_modifying = preview.StartModify()
+    try:
+        for segment_id, surface in surfaces.items():
+            segment = preview.GetSegmentation().GetSegment(segment_id)
+            if segment is not None:
+                segment.AddRepresentation(name, surface)
+        display = preview.GetDisplayNode()
+        display.SetPreferredDisplayRepresentationName3D(name)
+        display.SetVisibility3D(True)
+    finally:
+        preview.EndModify(was_modifying)
+
+
+def hide_surfaces(preview: Any) -> None:
+    """Take the surfaces of a preview away."""
+    name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    preview.GetSegmentation().RemoveRepresentation(name)
+
+
 def remove_previews(scene: Any) -> None:
     """Remove every preview node from the scene, also those that an earlier session left."""
     for class_name in ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import slicer
 
-from .grid import Extent, Part, bounding_extent, box_slices, covered, intersection, shifted, whole_extent
+from .grid import Extent, Part, box_slices, covered, cut_to, intersection, shifted, whole_extent
 from .images import image_array, oriented_image
 from .transforms import TOLERANCE_VOXELS, to_vtk
 
-# A lattice is finer than the volume where several of its slices lie in one of the volume's.
-_FINER = 0.75
+#: A lattice is finer than the volume along an axis where several of its slices lie in one of the volume's.
+FINER = 0.75
 # Of several slices in one, the middle one speaks for it, unless another one holds so many times as much.
 _FULLER = 5
 
@@ -32,7 +32,7 @@ def sampled_part(array: np.ndarray, extent: Extent, matrix: np.ndarray, size: tu
     box = intersection(covered(extent, matrix), whole_extent(size))
     if box is None:
         return None
-    along = _aligned_axes(matrix, extent)
+    along = aligned_axes(matrix, extent)
     if along is not None:
         found = _at_indices(array, extent, matrix, box, along)
     else:
@@ -57,14 +57,10 @@ def cropped(array: np.ndarray, extent: Extent, size: tuple[int, int, int]) -> Pa
     if inside is None:
         return None
     start = (extent[0], extent[2], extent[4])
-    array = array[box_slices(shifted(inside, (-start[0], -start[1], -start[2])))]
-    tight = bounding_extent(array)
-    if tight is None:
-        return None
-    return Part(shifted(tight, (inside[0], inside[2], inside[4])), array[box_slices(tight)])
+    return cut_to(array[box_slices(shifted(inside, (-start[0], -start[1], -start[2])))], inside)
 
 
-def _aligned_axes(matrix: np.ndarray, extent: Extent) -> tuple[int, int, int] | None:
+def aligned_axes(matrix: np.ndarray, extent: Extent) -> tuple[int, int, int] | None:
     """The lattice axis that runs along each axis (I, J, K) of the volume; None where one is oblique."""
     along = tuple(int(np.argmax(np.abs(row))) for row in matrix[:3, :3])
     if len(set(along)) < 3:
@@ -89,7 +85,7 @@ def _at_indices(
         numbers = np.arange(box[2 * axis], box[2 * axis + 1] + 1)
         nearest = np.floor((numbers - start) / step + 0.5).astype(int)
         count = stack.shape[2 - axis]
-        if abs(step) < _FINER:
+        if abs(step) < FINER:
             voxels = np.count_nonzero(stack, axis=tuple(other for other in range(3) if other != 2 - axis))
             nearest = _fullest(voxels, np.floor(start + step * np.arange(count) + 0.5), numbers, nearest)
         outside.append((nearest < 0) | (nearest >= count))
@@ -123,7 +119,7 @@ def _fullest(voxels: np.ndarray, places: np.ndarray, numbers: np.ndarray, neares
 def _add_missed_slices(found: np.ndarray, array: np.ndarray, extent: Extent, matrix: np.ndarray, box: Extent) -> None:
     """Fill slices of ``found`` (K, J, I over ``box``) that are empty although finer oblique slices in them are not."""
     to_lattice = np.linalg.inv(matrix)
-    finer = [axis for axis in range(3) if np.abs(matrix[axis, :3]).max() < _FINER]
+    finer = [axis for axis in range(3) if np.abs(matrix[axis, :3]).max() < FINER]
     if not finer:
         return
     filled = np.argwhere(array)[:, ::-1] + np.array(extent[::2])

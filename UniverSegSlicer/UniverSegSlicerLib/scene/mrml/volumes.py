@@ -111,6 +111,11 @@ def geometry_for_files(node: Any) -> tuple[Geometry, str]:
     )
 
 
+def voxel_mm3(node: Any) -> float:
+    """The volume of a voxel in the world, in mm³; that of the node's own grid where its transform has none to offer."""
+    return float(np.prod(geometry_for_files(node)[0].spacing))
+
+
 def volume_of(node: Any) -> Volume:
     """A volume node as a :class:`~UniverSegSlicerLib.imaging.Volume`: array (K, J, I), not copied, local geometry.
 

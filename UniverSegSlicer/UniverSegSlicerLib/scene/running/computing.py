@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,7 @@ class RunResult:
         device: Where.
         model: With what.
         warnings: One sentence each.
+        agreement: Segment id to marked slice to the Dice of what the other marks make of it.
     """
 
     parts: dict[str, Part | None]
@@ -47,6 +48,7 @@ class RunResult:
     device: str
     model: str
     warnings: tuple[str, ...]
+    agreement: dict[str, dict[int, float]] = field(default_factory=dict)
 
 
 def compute(
@@ -68,6 +70,7 @@ def compute(
     certain = np.full(plan.volume.array.shape, 100, np.uint8)
     scores: dict[int, float] = {}
     removed: dict[int, int] = {}
+    agreement: dict[str, dict[int, float]] = {}
     begin, done = time.perf_counter(), 0
     for layer in plan.layers:
         owners = Owners(plan.volume.array.shape) if len(layer) > 1 else None
@@ -80,6 +83,11 @@ def compute(
             else:
                 owners.claim(found.labels, found.sure)
             removed |= found.removed
+            agreement |= {
+                key: found.agreement[plan.values[key]]
+                for key in group.segment_ids
+                if plan.values[key] in found.agreement
+            }
             warnings += found.said
             for index, score in found.scores.items():
                 scores[index] = max(scores.get(index, 0.0), score)
@@ -95,14 +103,17 @@ def compute(
     ranked = sorted(((index, score) for index, score in scores.items() if index not in marked), key=lambda s: -s[1])
     examples = len(elsewhere) + len({index for group in plan.groups for index in group.used})
     seconds = time.perf_counter() - begin
-    return RunResult(parts, certain, tuple(ranked), examples, seconds, str(model.device), model.name, tuple(warnings))
+    return RunResult(
+        parts, certain, tuple(ranked), examples, seconds, str(model.device), model.name, tuple(warnings), agreement
+    )
 
 
 @dataclass(frozen=True)
 class _Found:
     """The labels of a group (K, J, I), percent of confidence (K, J, I), and slice numbers with their worth.
 
-    ``removed`` holds the voxels of detached parts that were removed, by label value; ``said`` is for the user.
+    ``removed`` holds the voxels of detached parts that were removed, by label value; ``said`` is for the user;
+    ``agreement`` is ``borne_out`` of :class:`~UniverSegSlicerLib.segmentation.propagation.volume.Propagation`.
     """
 
     labels: np.ndarray
@@ -110,6 +121,7 @@ class _Found:
     scores: dict[int, float]
     removed: dict[int, int]
     said: tuple[str, ...] = ()
+    agreement: dict[int, dict[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +161,8 @@ class _Work:
             cancel=self.cancel,
         )
         scores = {suggestion.index: float(suggestion.score) for suggestion in result.next_slices}
-        return _Found(result.labels, _percent(result.confidence), scores, result.removed, said)
+        said += result.warnings
+        return _Found(result.labels, _percent(result.confidence), scores, result.removed, said, result.borne_out)
 
     def _tuned(self, group: Group, progress: ProgressCallback | None) -> tuple[InContextModel, tuple[str, ...]]:
         """The model for a group, tuned on its examples where they gain by that, and what is said of it."""

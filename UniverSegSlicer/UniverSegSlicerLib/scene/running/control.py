@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +13,20 @@ from ...errors import DependencyError, InputError
 from ...progress import CancelToken, ProgressCallback
 from ..interface import RunOptions, Selection
 from ..mrml import preview
-from ..mrml.volumes import array_of, geometry_of
+from ..mrml.editing import stamp_of
+from ..mrml.grid import Part
+from ..mrml.volumes import array_of, geometry_of, ijk_to_ras
+from ..support.agreement import Agreement
 from .computing import RunResult, compute
 from .dependencies import torch_status
 from .finished import FinishedRun, Snapshot, check_present, describe, report_of, without_preview
 from .preparing import make_plan
 from .session import Session
+from .surface import surfaces_of
 from .worker import Job
+
+#: The preview follows the Segment Editor's masks when they have been left alone for this long, in seconds.
+SETTLE_S = 0.2
 
 
 class RunControl:
@@ -27,6 +35,7 @@ class RunControl:
     Attributes:
         finished: The result that waits, None without one.
         failure: Why the last run failed, None when it did not.
+        agreement: What the last finished run made of the marks.
     """
 
     def __init__(self, session: Session) -> None:
@@ -38,6 +47,11 @@ class RunControl:
         self._facts: dict[str, Fact] = {}
         self.finished: FinishedRun | None = None
         self.failure: BaseException | None = None
+        self.agreement: Agreement | None = None
+        self._surface: Job | None = None
+        self._shown: dict[str, Part | None] = {}
+        self._rules: tuple[Any, ...] = ()
+        self._rules_changed: tuple[float, tuple[Any, ...]] | None = None
 
     def start(self, selection: Selection, options: RunOptions) -> None:
         """See :meth:`~UniverSegSlicerLib.scene.interface.Logic.start`."""
@@ -89,6 +103,50 @@ class RunControl:
             self._drop()
             self._holder.set(phase="idle", message="Discarded; the segmentation is as it was.", error="", report=None)
 
+    def show_surface(self, visible: bool) -> None:
+        """Make the preview's surface on the worker thread, or take it away."""
+        if self._surface is not None:
+            self._surface.token.cancel()
+            self._surface = None
+        if self.finished is None:
+            return
+        selection, node = self.finished.snapshot.selection, self.finished.report.preview
+        if not visible:
+            preview.hide_surfaces(node)
+            return
+        parts, matrix = self._shown, ijk_to_ras(selection.volume)
+
+        def show(surfaces: dict[str, Any]) -> None:
+            if self._scene.IsNodePresent(node):
+                preview.show_surfaces(node, surfaces)
+
+        def fail(sentence: str, _error: BaseException) -> None:
+            # A comfort: the result is there without it.
+            self._holder.set(error=sentence)
+
+        self._surface = Job("Surface", lambda token, _report: surfaces_of(parts, matrix, token), done=show, failed=fail)
+        self._worker.submit(self._surface)
+
+    def follow_rules(self) -> None:
+        """Show the preview anew when the Segment Editor's masks have changed and come to rest."""
+        if self.finished is None:
+            return
+        now = stamp_of(self.finished.rules(self._scene))
+        if now == self._rules:
+            self._rules_changed = None
+            return
+        if self._rules_changed is None or self._rules_changed[1] != now:
+            self._rules_changed = (time.monotonic(), now)
+        elif time.monotonic() - self._rules_changed[0] > SETTLE_S:
+            self._rules, self._rules_changed = now, None
+            node, volume = self.finished.report.preview, self.finished.snapshot.selection.volume
+            had_surface = self._surface is not None
+            self.show_surface(False)
+            self._shown = self.finished.outcome(self._scene, self._session.writer)
+            for segment_id, part in self._shown.items():
+                preview.set_preview(node, volume, segment_id, part)
+            self.show_surface(had_surface)
+
     def show_confidence(self, visible: bool) -> None:
         """Make or remove the confidence volume of the last run."""
         report = self._holder.state.report
@@ -119,13 +177,14 @@ class RunControl:
     def release(self) -> None:
         """Let go of every node: the scene closes."""
         self._drop()
+        self.agreement = None
         self._holder.set(phase="idle", fraction=0.0, message="", error="", report=None)
 
     def _on_done(self, snapshot: Snapshot, result: RunResult) -> None:
         try:
             check_present(self._scene, snapshot.selection)
             finished = FinishedRun(snapshot, result, report_of(snapshot, result))
-            parts = finished.outcome()
+            parts = finished.outcome(self._scene, self._session.writer)
             if not parts:
                 raise InputError("Every segment of the run was deleted; nothing was changed.")
         except InputError as error:
@@ -138,9 +197,15 @@ class RunControl:
         report = replace(finished.report, preview=node)
         self.finished = replace(finished, report=report)
         self._confidence = (selection.volume, result.confidence)
+        self._shown, self._rules = parts, stamp_of(finished.rules(self._scene))
+        self.agreement = Agreement(
+            selection.segmentation.GetID(), finished.report.axis, result.agreement, snapshot.digests
+        )
         self._holder.set(
             phase="preview", fraction=1.0, message="Look at the result, then apply or discard it.", report=report
         )
+        if snapshot.plan.options.surface:
+            self.show_surface(True)
 
     def _on_failed(self, sentence: str, error: BaseException) -> None:
         self.failure = error
@@ -159,6 +224,10 @@ class RunControl:
         self._drop_preview()
 
     def _drop_preview(self) -> None:
+        if self._surface is not None:
+            self._surface.token.cancel()
+            self._surface = None
+        self._shown = {}
         finished, self.finished = self.finished, None
         if finished is not None and self._scene.IsNodePresent(finished.report.preview):
             preview.remove_node(self._scene, finished.report.preview)

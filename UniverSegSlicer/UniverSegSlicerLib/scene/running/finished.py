@@ -10,14 +10,15 @@ import numpy as np
 from ...errors import InputError
 from ...imaging import array_axis
 from ..interface import RunReport, Selection, Suggestion
-from ..mrml.editing import Change, SegmentWriter
+from ..mrml.editing import Change, SegmentWriter, restricts
 from ..mrml.grid import Part, bounding_extent, box_slices, on_box, shifted, union
 from ..mrml.segments import read_part
-from ..mrml.volumes import centre_of_slice, grid_size
+from ..mrml.volumes import centre_of_slice, grid_size, voxel_mm3
 from ..support.applied_results import slice_digests
 from ..support.marks import remember_result
 from .computing import RunResult
 from .plan import RunPlan
+from .trial import rules_of, tried
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,20 @@ class FinishedRun:
     result: RunResult
     report: RunReport
 
-    def outcome(self) -> dict[str, Part | None]:
-        """Segment id to what the segment will hold; segments that were deleted meanwhile are left out."""
-        return {change.segment_id: _after(change, present) for change, present in self._changes()}
+    def outcome(self, scene: Any, writer: SegmentWriter) -> dict[str, Part | None]:
+        """Segment id to what the segment will hold; segments that were deleted meanwhile are left out.
+
+        Where the Segment Editor's masks or its intensity range leave voxels out, the result is written into a copy of
+        the segmentation and read there, so that the preview is what Apply will make.
+        """
+        changes = self._changes()
+        if not changes or not restricts(self.rules(scene)):
+            return {change.segment_id: _after(change, present) for change, present in changes}
+        return tried(scene, writer, [change for change, _ in changes], self.snapshot.selection, self.rules(scene))
+
+    def rules(self, scene: Any) -> Any | None:
+        """The Segment Editor's node, while it is there."""
+        return rules_of(scene, self.snapshot.selection)
 
     def write(self, scene: Any, writer: SegmentWriter) -> int:
         """Write into the segmentation and remember which slices are predictions; returns the changed voxels.
@@ -73,13 +85,12 @@ class FinishedRun:
         changes = self._changes()
         if not changes:
             raise InputError("Every segment of the run was deleted; there is nothing to write into.")
-        editor = selection.editor
-        if editor is not None and not scene.IsNodePresent(editor):
-            editor = None
         marked = {change.segment_id: plan.marked_by(change.segment_id) for change, _ in changes}
         for change, _ in changes:
             marked[change.segment_id] |= self._touched(change.segment_id)
-        voxels = writer.apply([change for change, _ in changes], selection.segmentation, selection.volume, editor)
+        voxels = writer.apply(
+            [change for change, _ in changes], selection.segmentation, selection.volume, self.rules(scene)
+        )
         for segment_id, indices in marked.items():
             remember_result(selection.segmentation, [segment_id], selection.volume, plan.axis, indices)
         return voxels
@@ -103,7 +114,7 @@ class FinishedRun:
             shape = [1, 1, 1]
             shape[array_axis(plan.axis)] = len(along)
             mask = np.broadcast_to(along.reshape(shape), wanted.shape)
-            found.append((Change(segment_id, wanted, box, mask), now))
+            found.append((Change(segment_id, wanted, box, mask, plan.axis), now))
         return found
 
     def _touched(self, segment_id: str) -> set[int]:
@@ -121,11 +132,14 @@ def report_of(snapshot: Snapshot, result: RunResult) -> RunReport:
     warnings = result.warnings
     if lost:
         warnings = (*warnings, f"Deleted during the run and left out: {', '.join(lost)}.")
+    voxels = {key: int(np.count_nonzero(part.array)) if part else 0 for key, part in result.parts.items()}
     return RunReport(
         axis=plan.axis,
         segment_ids=tuple(result.parts),
         examples=result.examples,
-        voxels={key: int(np.count_nonzero(part.array)) if part else 0 for key, part in result.parts.items()},
+        names={key: plan.names[key] for key in result.parts},
+        voxels=voxels,
+        millilitres={key: count * voxel_mm3(volume) / 1000 for key, count in voxels.items()},
         seconds=result.seconds,
         device=result.device,
         model=result.model,

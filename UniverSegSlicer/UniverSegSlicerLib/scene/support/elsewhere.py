@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...segmentation import SupportSet
-from ..mrml.segments import segment_ids
+from ..mrml.segments import segment_ids, segment_name
 from .examples import SliceExamples, pair_examples, relabelled
 from .sources import Source, load_stored
 
@@ -73,15 +73,23 @@ def add_named_segments(segmentation: Any, used: list[Source], stored: StoredSets
     """
     if not segmentation.IsA("vtkMRMLSegmentationNode") or segmentation.GetSegmentation().GetNumberOfSegments():
         return []
-    added = []
+    return list(named_segments(segmentation, used, stored).values())
+
+
+def named_segments(segmentation: Any, used: list[Source], stored: StoredSets) -> dict[str, str]:
+    """The segments of all names that the examples are about, by name; those that are missing are added."""
+    present = {segment_name(segmentation, each).strip().casefold(): each for each in segment_ids(segmentation)}
+    found = {}
     for name, original in _named_by(used, stored).items():
-        segment_id = segmentation.GetSegmentation().AddEmptySegment("", name)
-        if original is not None:
-            segment = segmentation.GetSegmentation().GetSegment(segment_id)
-            segment.SetColor(original.GetColor())
-            segment.SetTerminology(original.GetTerminology())
-        added.append(segment_id)
-    return added
+        segment_id = present.get(name.strip().casefold())
+        if segment_id is None:
+            segment_id = segmentation.GetSegmentation().AddEmptySegment("", name)
+            if original is not None:
+                segment = segmentation.GetSegmentation().GetSegment(segment_id)
+                segment.SetColor(original.GetColor())
+                segment.SetTerminology(original.GetTerminology())
+        found[name] = segment_id
+    return found
 
 
 def _named_by(used: list[Source], stored: StoredSets) -> dict[str, Any]:

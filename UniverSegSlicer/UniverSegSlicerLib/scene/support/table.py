@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 
 from ...errors import InputError
 from ...imaging import IntensityWindow, take_slice
-from ...segmentation import SupportSet
-from ..interface import Axis, RunOptions, Selection, SupportRow, SupportTable
+from ..interface import Axis, SavedSupport, Selection, SupportRow, SupportTable
 from ..mrml.segments import read_part, segment_ids, segment_name
 from ..mrml.volumes import anatomical_name, array_of, check_volume, geometry_of
 from . import marks
-from .elsewhere import StoredSets, gather
-from .examples import paste_slice, slices_of
-from .rows import find_rows, segments_of_run
+from .agreement import Agreement, look_again
+from .elsewhere import StoredSets, gather, named_segments
+from .examples import paste_slice
+from .rows import segments_of_run
+from .saving import to_save
 from .sources import Source, list_sources, remove_source, set_source_used
 from .switched_off import set_used
 from .thumbnails import View, thumbnail
@@ -40,10 +42,12 @@ class SupportList:
         self._window_of = window_of
         self._pair_rows: dict[str, tuple[Any, SupportRow]] = {}
 
-    def table(self, selection: Selection, axis: Axis) -> SupportTable:
+    def table(self, selection: Selection, axis: Axis, agreement: Agreement | None = None) -> SupportTable:
         """All rows; what is wrong with the marks comes as the table's message."""
         try:
-            rows, message = [self._marked_row(selection, row) for row in self._rows(selection, axis)], ""
+            marked = self._rows(selection, axis)
+            scores = agreement.of(selection.segmentation, marked, selection.volume) if agreement is not None else {}
+            rows, message = [self._marked_row(selection, row, scores) for row in marked], ""
         except InputError as error:
             rows, message = [], str(error)
         others = list_sources(self._scene)
@@ -86,7 +90,7 @@ class SupportList:
             if row.index == index:
                 marks.forget_mark(selection.segmentation, row.segment_ids, selection.volume, row)
 
-    def save(self, selection: Selection, path: str | Path, axis: Axis) -> Path:
+    def save(self, selection: Selection, path: str | Path, axis: Axis, *, slices_only: bool) -> SavedSupport:
         """Write every example in use to one file.
 
         Raises:
@@ -96,23 +100,32 @@ class SupportList:
         path = Path(path)
         if path.suffix.lower() != ".npz":
             path = path.with_name(path.name + ".npz")
-        chosen = segments_of_run(selection)
         used = [source for source in list_sources(self._scene) if source.used]
-        rows, axis_found = find_rows(selection, chosen, RunOptions(axis=axis), used)
-        values = {segment_id: value for value, segment_id in enumerate(chosen, start=1)}
-        names = {segment_name(selection.segmentation, segment_id): value for segment_id, value in values.items()}
-        volume = selection.volume
-        here = slices_of(volume, selection.segmentation, values, [row for row in rows if row.used], axis_found)
-        elsewhere = gather(used, names, volume, axis_found, self._stored)
-        together = here.support(self._window_of(volume)).merged(elsewhere.stored)
-        for pair in elsewhere.pairs:
-            together = together.merged(pair.support())
-        if not together.label_values:
-            raise InputError("There is no example to save: mark the structure on a few slices first.")
-        held = set(together.label_values)
-        labels = {value: name for name, value in names.items() if value in held}
-        SupportSet(together.examples, labels, str(volume.GetName())).save(path)
-        return path
+        together = to_save(selection, axis, used, self._stored, self._window_of, slices_only=slices_only)
+        together.save(path)
+        return SavedSupport(path, len(together), len(together.scans))
+
+    def named_from_elsewhere(self, selection: Selection) -> Selection:
+        """The selection with the segments that the examples from elsewhere name; missing ones are added.
+
+        Raises:
+            InputError: There is no example from elsewhere in use, or none that can be used.
+        """
+        check_volume(selection.volume)
+        used = [source for source in list_sources(self._scene) if source.used]
+        if not used:
+            raise InputError(
+                "There is no support set to use: load a file, or add another volume with its segmentation."
+            )
+        if selection.segmentation is None:
+            raise InputError("No segmentation is selected: create one for the result.")
+        named = named_segments(selection.segmentation, used, self._stored)
+        if not named:
+            for source in used:
+                if source.kind == "file":
+                    self._stored.get(source)  # says what is wrong with it
+            raise InputError("The support set names no structure: remove it and add one with labels.")
+        return replace(selection, segment_ids=tuple(dict.fromkeys(named.values())))
 
     def _rows(self, selection: Selection, axis: str) -> list[marks.MarkedSlice]:
         chosen = segments_of_run(selection)
@@ -129,13 +142,16 @@ class SupportList:
             return segmentation is not None and not segment_ids(segmentation)
         return False
 
-    def _marked_row(self, selection: Selection, row: marks.MarkedSlice) -> SupportRow:
+    def _marked_row(self, selection: Selection, row: marks.MarkedSlice, scores: Mapping[int, float]) -> SupportRow:
         names = ", ".join(segment_name(selection.segmentation, each) for each in row.segment_ids)
         title = f"{anatomical_name(selection.volume, row.axis)} {row.index}: {names}"
         note = "" if row.area_mm2 else "Emptied by hand: an example of where the structure is not."
+        if not note and row.index in scores and look_again(row.index, scores):
+            note = "Look here again: the other marks make something else of this slice."
         return SupportRow(
-            f"{row.axis}:{row.index}", "marked", title, row.axis, row.index, row.area_mm2, 1, row.used, note
-        )
+            f"{row.axis}:{row.index}", "marked", title, row.axis, row.index, row.area_mm2, 1, row.used, note,
+            scores.get(row.index),
+        )  # fmt: skip
 
     def _source_row(self, selection: Selection, source: Source, axis: str) -> SupportRow:
         stamp = (_stamp(source), _names(selection), axis, source.used)

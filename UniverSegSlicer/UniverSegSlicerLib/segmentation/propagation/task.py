@@ -116,11 +116,13 @@ class LabelLogits:
         logits: (N, size, size).
         spread: Standard deviation of the probabilities between passes, same shape; None after single passes.
         doubt: Slice number to what was taken from all logits of a slice, because the structure may have ended.
+        agreement: Marked slice to the Dice of what the other marks make of it, where the strategy asked.
     """
 
     logits: np.ndarray
     spread: np.ndarray | None = None
     doubt: dict[int, float] = field(default_factory=dict)
+    agreement: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def background(cls, task: LabelTask) -> LabelLogits:

@@ -53,6 +53,8 @@ class Propagation:
         credibility: How alike the labelled scans that count are to the volume, 0 to 1; None where there are none.
         agreement: Label value to the mean Dice of the result with what each labelled scan says by itself, for the
             labels that labelled scans speak about.
+        borne_out: Label value to the Dice, 0 to 1, of each marked slice with what the other marks make of it; the
+            outermost marks, whose neighbours lie on one side only, and other strategies than "guided" have none.
     """
 
     labels: np.ndarray
@@ -68,6 +70,7 @@ class Propagation:
     warnings: tuple[str, ...] = ()
     credibility: float | None = None
     agreement: dict[int, float] = field(default_factory=dict)
+    borne_out: dict[int, dict[int, float]] = field(default_factory=dict)
 
 
 def resolve_strategy(strategy: str, model: InContextModel) -> str:
@@ -175,6 +178,7 @@ def propagate(
         run = LabelRun(slices, value, masks, wanted, support, model, strategy, settings, meter, atlas=says,
                        prepared=prepared)  # fmt: skip
         results.append(run.run())
+    borne_out = {result.value: result.found.agreement for result in results if result.found.agreement}
     labels = np.zeros(volume.array.shape, np.uint16)
     certain = np.ones(volume.array.shape, np.float32) if confidence else None
     stack = slice_stack(labels, axis)
@@ -209,6 +213,7 @@ def propagate(
         () if atlas is None else atlas.warnings,
         None if atlas is None else atlas.credibility,
         {} if atlas is None else {value: said.agreement(volume, labels) for value, said in atlas.says.items()},
+        borne_out,
     )
 
 

@@ -48,6 +48,7 @@ def guided(task: LabelTask) -> LabelLogits:
     known = None if sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1 else trust
     # Who watches is told what the verdict is about, not what follows from it.
     verdict = judge(task, network, spans, fields, known) if task.watch is None else Verdict()
+    result.agreement = dict(verdict.held_back)
     looked_at = 0
     for number, span in enumerate(spans):
         for part, field in parts_of(task, span, fields.get(number)):

@@ -9,7 +9,7 @@ e to the power of 1.2, and 1.56 where the shape is interpolated; so an error of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,11 +37,15 @@ _MOST = 8
 
 @dataclass(frozen=True)
 class Verdict:
-    """Shares of the weighed evidence, of interpolation and of a copy in the answer; they add up to 1."""
+    """Shares of the weighed evidence, of interpolation and of a copy in the answer; they add up to 1.
+
+    ``held_back`` has each mark that was held back, with the Dice that the best of the three reached on it.
+    """
 
     weighed: float = 1.0
     interpolated: float = 0.0
     copied: float = 0.0
+    held_back: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def of(cls, errors: Sequence[float], count: int) -> Verdict:
@@ -51,7 +55,8 @@ class Verdict:
         scores = -_SHARPNESS * _POWERS * np.log(np.clip(errors, _LEAST_ERROR, 1)) * count / (count + _HALF)
         scores[0] += _HEAD_START
         shares = np.exp(scores - scores.max())
-        return cls(*(float(share) for share in shares / shares.sum()))
+        weighed, interpolated, copied = (float(share) for share in shares / shares.sum())
+        return cls(weighed, interpolated, copied)
 
     @property
     def plain(self) -> float:
@@ -94,6 +99,7 @@ def judge(
     inner = [inner[int((n + 0.5) * len(inner) / _MOST)] for n in range(_MOST)] if len(inner) > _MOST else inner
     task.meter.expect(len(inner) * task.settings.repeats_of("guided"))
     hits, sizes = np.zeros((2, 3))
+    held_back = []
     part = task.shown.slices
     for before, after in inner:
         left, mark, right = spans[before].left, spans[before].right, spans[after].right
@@ -103,11 +109,13 @@ def judge(
         place = Place.of(rows, [left, right], None)
         fused, _ = weigh(task, network, sources, rows, place, trust, without=mark.index)
         truth = mark.distance[part] > 0
-        for n, found in enumerate((fused, *plain_shapes([left, right], rows))):
-            mask = found[0][part] > 0
-            hits[n] += 2 * np.count_nonzero(mask & truth)
-            sizes[n] += np.count_nonzero(mask) + np.count_nonzero(truth)
-    return Verdict.of(list(1 - hits / np.maximum(1, sizes)), len(inner))
+        masks = [found[0][part] > 0 for found in (fused, *plain_shapes([left, right], rows))]
+        hit = np.array([2 * np.count_nonzero(mask & truth) for mask in masks])
+        size = np.array([np.count_nonzero(mask) + np.count_nonzero(truth) for mask in masks])
+        hits += hit
+        sizes += size
+        held_back.append((mark.index, float((hit / np.maximum(1, size)).max())))
+    return replace(Verdict.of(list(1 - hits / np.maximum(1, sizes)), len(inner)), held_back=tuple(held_back))
 
 
 def plain_shapes(marks: Sequence[Mark], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
