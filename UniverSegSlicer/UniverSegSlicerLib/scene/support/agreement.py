@@ -13,7 +13,7 @@ from .marks import MarkedSlice
 
 # A Dice below the first is low wherever it is found; below the second it is, where it lies so far below that of the
 # other marks. Marks of a structure that tapers or forks are foretold less well than others, without being wrong.
-_LOW, _DOUBTFUL, _BEHIND = 0.4, 0.75, 0.2
+_LOW, _DOUBTFUL, _BEHIND = 0.4, 0.75, 0.15
 
 
 @dataclass(frozen=True)
