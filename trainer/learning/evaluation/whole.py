@@ -241,7 +241,10 @@ def _click_parts(clicks: Sequence[ClickScore], folder: Path) -> list[str]:
         ]
     plot_lines(folder / "dice_by_clicks.png", lines, "clicks", "mean Dice over data sets")
     header = ["support", *(f"{number} clicks" for number in numbers)]
-    return ["## Clicks, each in the middle of the largest connected error of the last answer\n", markdown_table(header, rows)]
+    return [
+        "## Clicks, each in the middle of the largest connected error of the last answer\n",
+        markdown_table(header, rows),
+    ]
 
 
 def _mean_by_dataset(scores: Sequence[ClickScore]) -> float:

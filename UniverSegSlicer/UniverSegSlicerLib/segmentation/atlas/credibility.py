@@ -13,7 +13,7 @@ from .alignment import Aligned, Placed
 # A structure of another person is not half as long, nor twice.
 _STRETCH = (0.6, 1.7)
 # Correlation of the surroundings after affine registration, and of even contrast around the structure at the end.
-_SIMILARITY, _LIKENESS = 0.55, 0.6
+_SIMILARITY, _LIKENESS = 0.55, 0.54
 # The new scan's voxels may be so many times as long as the labelled one's.
 _COARSER = 4.0
 # Share of the structure that lies within the new scan, and share of it where the deformation may fold.

@@ -5,7 +5,7 @@
 which slice to mark next.
 """
 
-from .prepared import PreparedSupport
+from ..prepared import PreparedSupport
 from .ranking import Outlook, SliceSuggestion, rank_slices
 from .volume import Propagation, propagate, resolve_strategy
 

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from ...imaging import Box, SliceFrame, slice_distance
 from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
+from ..prepared import PreparedSupport
 from ..region import grown_where_touched, region_around
 from ..settings import PropagationSettings
 from ..support.planes import example_planes
@@ -18,7 +19,6 @@ from .compose import LabelResult
 from .detail import refine_in_tiles
 from .laid_over import AtlasSay
 from .passes import predict_slices, smooth_along_slices
-from .prepared import PreparedSupport
 from .strategies import STRATEGIES, Strategy
 from .task import LabelLogits, LabelTask, VolumeSlices, Watch
 

@@ -14,6 +14,7 @@ from ...imaging import IntensityWindow, Volume, array_axis, slice_stack
 from ...processors import leave_busy_processors
 from ...progress import CancelToken, ProgressCallback, sub_progress
 from ..predictor import PRIOR_CHANNELS, Meter
+from ..prepared import PreparedSupport
 from ..settings import PropagationSettings
 from ..support.marks import find_marked_slices, known_masks, same_grid_labels
 from ..support.set import SupportSet
@@ -22,7 +23,6 @@ from .compose import LabelResult, compose
 from .label_run import LabelRun
 from .laid_over import ask_atlas, nothing_found
 from .parts import remove_detached
-from .prepared import PreparedSupport
 from .ranking import Outlook, SliceSuggestion, rank_slices
 from .task import VolumeSlices
 

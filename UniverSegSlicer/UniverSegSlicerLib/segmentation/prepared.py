@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..predictor import SupportStack
-from ..settings import PropagationSettings
-from ..support.planes import example_planes
-from ..support.set import SupportSet
+from .predictor import SupportStack
+from .settings import PropagationSettings
+from .support.planes import example_planes
+from .support.set import SupportSet
 
 if TYPE_CHECKING:
-    from ...network import InContextModel
+    from ..network import InContextModel
 
 
 class PreparedSupport:
