@@ -104,7 +104,7 @@ def test_an_interrupted_write_keeps_the_old_files(
             raise error
 
     for writer in ("write_layers", "write_volume"):
-        monkeypatch.setattr(f"UniverSegSlicerLib.cli.propagate.{writer}", write)
+        monkeypatch.setattr(f"UniverSegSlicerLib.cli.common.propagated.{writer}", write)
     arguments = ("-m", tiny_model_path, "--range", "7:9", "--confidence", sure)
     done = command("propagate", scan.volume, scan.labels, "-o", out, *arguments)
     assert done.code == code and sentence in done.err and done.err.count("\n") == 1

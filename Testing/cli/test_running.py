@@ -81,10 +81,12 @@ def test_the_commands_are_those_of_the_readme() -> None:
         "support",
         "models",
         "bench",
+        "cohort",
         "demo",
         "report",
     }
-    assert {path[1] for path in ALL if path[0] == "support"} == {"create", "inspect", "export", "tune"}
+    assert {path[1] for path in ALL if path[0] == "support"} == {"create", "inspect", "export", "tune", "add"}
+    assert {path[1] for path in ALL if path[0] == "cohort"} == {"run", "next"}
     assert {path[1] for path in ALL if path[0] == "models"} == {"list", "download", "verify", "remove"}
 
 
@@ -93,11 +95,13 @@ def test_every_command_has_help_with_an_example_that_parses(path: tuple[str, ...
     shown = command(*path, "--help")
     assert shown.code == 0 and shown.err == ""
     text = " ".join(line.strip(" │") for line in shown.out.splitlines())
-    assert "Example: universeg-slicer " + " ".join(path) in re.sub(r"\s+", " ", text)
+    # What is run where nothing else is named is shown as it is typed.
+    typed = path[:-1] if path == ("cohort", "run") else path
+    assert "Example: universeg-slicer " + " ".join(typed) in re.sub(r"\s+", " ", text)
     entry = ALL[path]
     example = re.search(r"Example: universeg-slicer (.*)", entry.help or "", re.DOTALL)  # type: ignore[attr-defined]
     assert example is not None
-    words = re.sub(r"\s+", " ", example.group(1)).split()[len(path) :]
+    words = re.sub(r"\s+", " ", example.group(1)).split()[len(typed) :]
     # Parsing alone runs nothing, and refuses options that do not exist.
     with entry.make_context(path[-1], words) as context:  # type: ignore[attr-defined]
         assert context.params

@@ -48,6 +48,14 @@ def test_suggestions_are_unmarked_distinct_and_falling(
     assert not scores or (scores[0] == 1 and scores[-1] > 0)
 
 
+def test_what_is_next_to_nothing_is_not_suggested() -> None:
+    wrong = np.full(40, 5e-324)
+    wrong[1] = 6.0
+    found = rank_slices([outlook(wrong, {0: True, 8: True}, np.zeros(40), area=wrong)], {0, 8}, 3)
+    assert found
+    assert all(suggestion.score > 0 for suggestion in found)
+
+
 @pytest.mark.parametrize("gap", [2, 4, 10, 30])
 def test_the_middle_of_the_gap_if_nothing_else_is_known(gap: int) -> None:
     assert first(outlook(np.ones(gap + 1), {0: True, gap: True})) == gap // 2

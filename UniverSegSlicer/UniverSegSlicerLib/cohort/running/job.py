@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def _device(job: Job) -> str:
     place.mkdir(exist_ok=True)
     for device in job.devices:
         # Held until the process ends, however it ends.
-        stream = (place / f"{socket.gethostname()}-{device.replace(':', '-')}").open("a+")
+        stream = (place / f"{platform.node()}-{device.replace(':', '-')}").open("a+")
         if try_lock(stream):
             _leases[place] = device, stream
             return device

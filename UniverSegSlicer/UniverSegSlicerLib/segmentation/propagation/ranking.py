@@ -121,7 +121,8 @@ def rank_slices(outlooks: Sequence[Outlook], marked: Iterable[int], count: int =
     while len(chosen) < count and free.any():
         gain = np.where(free, np.sum([hope.gain() for hope in hopes], axis=0), 0.0)
         best = int(gain.argmax())
-        if gain[best] <= 0:
+        # What is too little to be a share of the first one's promises nothing.
+        if gain[best] <= 0 or (chosen and gain[best] / chosen[0][1] <= 0):
             break
         # The first mark beyond the outermost ones turns a guess into a gap, after which another may promise more.
         chosen.append((best, min(float(gain[best]), chosen[-1][1] if chosen else np.inf)))
