@@ -10,40 +10,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .architecture import BaselineArchitecture
-from .baseline import Baseline
-from .features import Features, enlarged, examine, on_grid
-from .panet import prototypes
+from .panet import ALPHA, PANet, prototypes
 
-# Multiplier of the cosine, as in the authors' code.
-_ALPHA = 20.0
 # Rows and columns of a pooling window on the feature map (section 3.3; 4 x 4 in training there).
 _WINDOW = 4
 # Share of a window that must be of the class for it to make a local prototype (T there).
 _SHARE = 0.95
 
 
-class ALPNet(Baseline):
-    """Adaptive local prototype pooling; every class answers with its nearest prototypes."""
+class ALPNet(PANet):
+    """Adaptive local prototype pooling; every class answers with its nearest prototypes. The way back is PANet's."""
 
-    def __init__(self, architecture: BaselineArchitecture) -> None:
-        super().__init__(architecture)
-        self.features = Features(architecture.width)
-
-    def episodes(self, queries: Tensor, support_images: Tensor, support_labels: Tensor) -> Tensor:
-        """See :meth:`~.baseline.Baseline.episodes`."""
-        side = (int(queries.shape[-2]), int(queries.shape[-1]))
-        own, others = examine(self.features, queries, support_images)
-        masks = on_grid(support_labels, others)
-        logits = self._difference(own, others, masks)
-        self.term = None
-        if self.training:
-            answer = (logits.detach() > 0).float()
-            back = enlarged(self._difference(others, own, answer), side)
-            self.term = F.binary_cross_entropy_with_logits(back, support_labels)
-        return enlarged(logits, side)
-
-    def _difference(self, features: Tensor, others: Tensor, masks: Tensor) -> Tensor:
+    def compared(self, features: Tensor, others: Tensor, masks: Tensor) -> Tensor:
+        """See :meth:`~.panet.PANet.compared`."""
         inside, outside = prototypes(others, masks)
         return _likeness(features, others, masks, inside) - _likeness(features, others, 1 - masks, outside)
 
@@ -64,6 +43,6 @@ def _likeness(features: Tensor, others: Tensor, masks: Tensor, whole: Tensor) ->
     held = share.flatten(1) > _SHARE
     every = torch.cat([whole[:, None], local], dim=1)
     counts = torch.cat([held.new_ones(tasks, 1), held], dim=1)
-    cosine = torch.einsum("tkchw,tpc->tkphw", F.normalize(features, dim=2), F.normalize(every, dim=2)) * _ALPHA
+    cosine = torch.einsum("tkchw,tpc->tkphw", F.normalize(features, dim=2), F.normalize(every, dim=2)) * ALPHA
     weights = cosine.masked_fill(~counts[:, None, :, None, None], float("-inf")).softmax(dim=2)
     return (weights * cosine).sum(dim=2)

@@ -13,8 +13,8 @@ from .architecture import BaselineArchitecture
 from .baseline import Baseline
 from .features import Features, enlarged, examine, on_grid
 
-# Multiplier of the cosine (section 3.3 of the paper).
-_ALPHA = 20.0
+#: Multiplier of the cosine (section 3.3 of the paper).
+ALPHA = 20.0
 
 
 class PANet(Baseline):
@@ -28,15 +28,18 @@ class PANet(Baseline):
         """See :meth:`~.baseline.Baseline.episodes`."""
         side = (int(queries.shape[-2]), int(queries.shape[-1]))
         own, others = examine(self.features, queries, support_images)
-        logits = matched(own, *prototypes(others, on_grid(support_labels, others)))
+        logits = self.compared(own, others, on_grid(support_labels, others))
         self.term = None
         if self.training:
             # The way back: the answer as a mask on the queries must give prototypes that segment the support.
             answer = (logits.detach() > 0).float()
-            back = matched(others, *prototypes(own, answer))
-            back = enlarged(back, side)
+            back = enlarged(self.compared(others, own, answer), side)
             self.term = F.binary_cross_entropy_with_logits(back, support_labels)
         return enlarged(logits, side)
+
+    def compared(self, features: Tensor, others: Tensor, masks: Tensor) -> Tensor:
+        """Log-odds ``(T, K, h, w)`` of features ``(T, K, C, h, w)`` by examples ``(T, S, C, h, w)`` and masks."""
+        return matched(features, *prototypes(others, masks))
 
 
 def prototypes(features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,4 +64,4 @@ def matched(features: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
     unit = F.normalize(features, dim=2)
     both = torch.stack([F.normalize(inside, dim=1), F.normalize(outside, dim=1)])
     near, far = torch.einsum("tkchw,ptc->ptkhw", unit, both)
-    return _ALPHA * (near - far)
+    return ALPHA * (near - far)
