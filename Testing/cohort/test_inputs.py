@@ -66,7 +66,7 @@ def test_bids_images_get_names_of_derivatives(tmp_path: Path) -> None:
         "sub-02/ses-1/anat/sub-02_ses-1_run-2_desc-universeg_dseg.nii.gz",
     ]
     bids(root, "sub-01/anat/sub-01_T2w.nii.gz")
-    with pytest.raises(InputError, match=r"T1w \(2\), T2w \(1\); choose with --suffix"):
+    with pytest.raises(InputError, match=r"T1w \(2\), T2w \(1\); choose one"):
         outputs(tmp_path, root)
     assert len(outputs(tmp_path, root, suffix="T2w")) == 1
     with pytest.raises(InputError, match="no image with the suffix FLAIR"):

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,46 @@ class RecordedViews:
         self.over = (volume, opacity)
 
 
+class Folders:
+    """The application as working on a folder sees it: its Python is the one that runs the tests."""
+
+    def __init__(self, dialogs: Answers) -> None:
+        self._dialogs = dialogs
+        self.python = sys.executable
+        #: Installed versions that are not the real ones; None for a package that is missing.
+        self.versions: dict[str, str | None] = {}
+        self.installed: list[list[str]] = []
+        self.install_problem: Exception | None = None
+        self.opened: list[Path] = []
+
+    def provide_packages(self) -> None:
+        from UniverSegSlicerLib.panel.background.packages import ensure_packages, read_requirements
+
+        ensure_packages(
+            read_requirements(RESOURCES / "cohort-requirements.txt"), self._dialogs.ask, self._install, self._version
+        )
+
+    def _version(self, name: str) -> str:
+        version = self.versions.get(name, "") or ("" if name in self.versions else metadata.version(name))
+        if not version:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    def _install(self, requirements: list[str]) -> None:
+        self.installed.append(requirements)
+        if self.install_problem is not None:
+            raise self.install_problem
+        self.versions.clear()
+
+    def interpreter(self) -> Any:
+        from UniverSegSlicerLib.panel.background.process import Interpreter
+
+        return Interpreter(self.python)
+
+    def open(self, file: Path) -> None:
+        self.opened.append(file)
+
+
 class Settings(dict[str, Any]):
     """The user's settings."""
 
@@ -152,9 +193,10 @@ class Desk:
             if self.torch_problem is not None:
                 raise self.torch_problem
 
+        self.folders = Folders(self.dialogs)
         self.panel = UniverSegPanel(
-            self.ui, self.logic, self.editor, self.dialogs, self.views, self.store, provide_torch, self.root,
-            Settings() if settings is None else settings,
+            self.ui, self.logic, self.editor, self.dialogs, self.views, self.store, provide_torch, self.folders,
+            self.root, Settings() if settings is None else settings,
         )  # fmt: skip
         node = self.scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", "UniverSegSlicer")
         self.parameters = PanelParameters(node)

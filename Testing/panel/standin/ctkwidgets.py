@@ -45,9 +45,13 @@ class ctkPathLineEdit(QtWidgets.QLineEdit):
     """A path typed or chosen."""
 
     currentPathChanged = QtCore.Signal(str)
+    #: A folder is looked for.
+    Dirs = 1
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
+        # What CTK's own has unless it is told otherwise.
+        self.setFocusPolicy(QtCore.Qt.NoFocus)
         self.textChanged.connect(self.currentPathChanged)
 
     def _get_path(self) -> str:

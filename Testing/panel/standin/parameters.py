@@ -1,7 +1,7 @@
 """``slicer.parameterNodeWrapper`` as far as the panel's parameter class uses it.
 
 Values live in a real ``vtkMRMLScriptedModuleNode``; widgets are bound by the dynamic property
-``SlicerParameterName`` as Slicer does it, for the four kinds of widget in the panel.
+``SlicerParameterName`` as Slicer does it, for the five kinds of widget in the panel.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ def _bind(parameters: Any, name: str, widget: QtWidgets.QWidget, kind: Any) -> t
     if isinstance(widget, ctkPathLineEdit):
         widget.currentPathChanged.connect(lambda text: store(pathlib.Path(text)))
         return store, lambda: widget.setCurrentPath(str(getattr(parameters, name)))
+    if isinstance(widget, QtWidgets.QLineEdit):
+        widget.textChanged.connect(store)
+        return store, lambda: widget.text() == getattr(parameters, name) or widget.setText(getattr(parameters, name))
     raise TypeError(f"no binding for {type(widget).__name__}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def segment_cohort(
     backend: str = "loky",
     scheduler: str | None = None,
     progress: ProgressCallback | None = None,
+    watch: Callable[[int, int, CaseRecord | None], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> Cohort:
     """Segment many volumes with one support, into a folder that explains itself.
@@ -97,6 +98,8 @@ def segment_cohort(
         backend: "loky" (processes here), "dask" or "ray".
         scheduler: Address of a Dask scheduler or Ray cluster that runs already.
         progress: Called with the share of cases done.
+        watch: Called with how many cases are done, how many there are, and the record of the one that just was; first
+            with None.
         cancel: Looked at between the cases, and within them where there is one worker.
 
     Raises:
@@ -132,11 +135,15 @@ def segment_cohort(
         records = dict(plan.done)
         for case in plan.todo:
             folder.forget(case)
+        if watch is not None:
+            watch(len(records), len(cases), None)
         try:
             for case, record in run_cases(
                 plan.todo, job, jobs=jobs, backend=backend, scheduler=scheduler, cancel=cancel
             ):
                 records[case.name] = record
+                if watch is not None:
+                    watch(len(records), len(cases), record)
                 if progress is not None:
                     failed = " failed" if record.failed else ""
                     progress(len(records) / len(cases), f"{len(records)} of {len(cases)}: {case.name}{failed}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ctk
 import qt
 import slicer
 
 from .catalogue import CatalogueStore
-from .host import SlicerDialogs, SlicerViews, provide_torch
+from .host import SlicerDialogs, SlicerFolders, SlicerViews, provide_torch
 from .views.icons import set_icons
 from .widget import UniverSegPanel
 
 EDITOR_TAG = "UniverSegSlicer"
+#: The packages for working on a folder, among the module's resources.
+REQUIREMENTS = "cohort-requirements.txt"
 #: The tools that marking needs come first; the rest of the Segment Editor's stay in the Segment Editor.
 EFFECTS = ["Paint", "Draw", "Erase", "Level tracing", "Threshold", "Scissors", "Islands", "Smoothing"]
 
@@ -24,7 +27,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     Args:
         ui: The widgets of the ``.ui`` file by name.
         logic: The scene logic.
-        icons: The module's folder of icons, with ``light`` and ``dark`` inside.
+        icons: The module's folder of icons, with ``light`` and ``dark`` inside; the other resources lie beside it.
     """
     editor = slicer.qMRMLSegmentEditorWidget()
     editor.setMaximumNumberOfUndoStates(10)
@@ -42,6 +45,9 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     # One Ctrl+Z in the panel's editor takes a result back, like a stroke.
     logic.writer.save_state = editor.saveStateForUndo
     set_icons(ui, Path(icons))
+    for field in (ui.exportPathLineEdit, ui.folderInputPathLineEdit, ui.folderOutputPathLineEdit):
+        # Otherwise their buttons look for files. What is typed may be anything.
+        field.setProperty("filters", ctk.ctkPathLineEdit.Dirs)
     return UniverSegPanel(
         ui,
         logic,
@@ -50,6 +56,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
         SlicerViews(),
         CatalogueStore(),
         provide_torch,
+        SlicerFolders(Path(icons).parent / REQUIREMENTS),
         slicer.util.mainWindow(),
         slicer.app.userSettings(),
         prepare_editor=lambda: prepare_editor(editor),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import DependencyError
 from ..progress import CancelToken, ProgressCallback
 from ..scene.mrml.volumes import axis_facing, voxel_at
 from ..scene.running.dependencies import ensure_torch
+from .background.packages import ensure_packages, read_requirements
+from .background.process import Interpreter
 from .views.slice_clicks import SliceClicks
 
 
@@ -104,6 +110,51 @@ class SlicerViews:
     def overlay(self, volume: Any, opacity: float) -> None:
         """Show a volume (or None) over the background of the slice views."""
         slicer.util.setSliceViewerLayers(foreground=volume, foregroundOpacity=opacity if volume is not None else 0.0)
+
+
+class SlicerFolders:
+    """What working on a folder needs of Slicer.
+
+    Args:
+        requirements: The file that names the packages.
+    """
+
+    def __init__(self, requirements: Path) -> None:
+        self._requirements = requirements
+
+    def provide_packages(self) -> None:
+        """Install what is missing after one question; raises DependencyError when it stays missing."""
+        ensure_packages(read_requirements(self._requirements), SlicerDialogs().ask, install_packages)
+
+    def interpreter(self) -> Interpreter:
+        """PythonSlicer, which Slicer puts on its own path.
+
+        Raises:
+            DependencyError: It is not there.
+        """
+        found = shutil.which("PythonSlicer")
+        if found is None:
+            raise DependencyError(_("Slicer's Python (PythonSlicer) is missing beside Slicer; install Slicer anew."))
+        # As before Slicer's launcher set its own libraries; PythonSlicer sets them again.
+        return Interpreter(found, slicer.util.startupEnvironment())
+
+    def open(self, file: Path) -> None:
+        """Show a page in the browser."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(file)))
+
+
+def install_packages(requirements: list[str]) -> None:
+    """Install requirements into Slicer's Python, with a progress window where Slicer has one (5.12 and later)."""
+    try:
+        packaging = importlib.import_module("slicer.packaging")
+    except ImportError:
+        slicer.util.pip_install(requirements)
+        return
+    from packaging.requirements import Requirement
+
+    packaging.pip_ensure(
+        [Requirement(each) for each in requirements], prompt_install=False, requester="UniverSeg", skip_in_testing=False
+    )
 
 
 def slice_at(slice_node: Any, volume: Any, ras: tuple[float, float, float]) -> tuple[str, int] | None:

@@ -91,3 +91,6 @@ class PanelParameters:
     slicesOnly: bool = False
     exportFolder: pathlib.Path = pathlib.Path()
     exportSingleSegments: bool = False
+    folderInput: pathlib.Path = pathlib.Path()
+    folderKind: str = ""
+    folderOutput: pathlib.Path = pathlib.Path()

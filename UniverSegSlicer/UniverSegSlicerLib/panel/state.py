@@ -23,6 +23,8 @@ class Situation:
         suggestions: the last run named slices to mark next.
         confidence: the last run left a confidence volume.
         segments: segments with something in them.
+        folder: a folder is worked on.
+        report: the last folder has a report.
     """
 
     volume: bool = False
@@ -37,6 +39,8 @@ class Situation:
     suggestions: bool = False
     confidence: bool = False
     segments: int = 0
+    folder: bool = False
+    report: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Controls:
     saveSupportButton: bool
     clearSupportButton: bool
     exportButton: bool
+    folderInputPathLineEdit: bool
+    folderTableButton: bool
+    folderKindLineEdit: bool
+    folderOutputPathLineEdit: bool
+    folderStartButton: bool
+    folderStopButton: bool
+    folderReportButton: bool
     volumeSelector: bool
     segmentationSelector: bool
 
@@ -89,6 +100,13 @@ def controls(now: Situation) -> Controls:
         saveSupportButton=idle and (support or now.segments > 0),
         clearSupportButton=now.elsewhere > 0 and not now.running,
         exportButton=idle and now.segments > 0,
+        folderInputPathLineEdit=not now.folder,
+        folderTableButton=not now.folder,
+        folderKindLineEdit=not now.folder,
+        folderOutputPathLineEdit=not now.folder,
+        folderStartButton=idle and (support or now.segments > 0) and not now.folder,
+        folderStopButton=now.folder,
+        folderReportButton=now.report and not now.folder,
         volumeSelector=not now.running and not now.clicking,
         segmentationSelector=not now.running and not now.clicking,
     )

@@ -16,6 +16,8 @@ from .context import Context, Dialogs, Views
 from .sections import (
     ClickSection,
     ExportSection,
+    FolderHost,
+    FolderSection,
     ModelSection,
     ModelStore,
     ReportSection,
@@ -45,6 +47,7 @@ class UniverSegPanel:
         views: The slice views.
         models: The catalogue of networks.
         provide_torch: Makes torch available, asking the user; raises DependencyError when it cannot.
+        folders: What working on a folder needs of the application.
         window: The main window, where shortcuts live.
         settings: The user's settings, in which sections remember whether they are open.
         prepare_editor: Gives the editor widget its node when the scene has none (any more).
@@ -59,6 +62,7 @@ class UniverSegPanel:
         views: Views,
         models: ModelStore,
         provide_torch: Callable[[], None],
+        folders: FolderHost,
         window: Any,
         settings: Settings,
         prepare_editor: Callable[[], None] = lambda: None,
@@ -71,6 +75,7 @@ class UniverSegPanel:
         self.review = ReviewSection(self.context)
         self.clicks = ClickSection(self.context, self.run.require_torch)
         self.export = ExportSection(self.context)
+        self.folder = FolderSection(self.context, folders, self.run.require_torch)
         self.models = ModelSection(self.context, models)
         self.report = ReportSection(self.context)
         remember_sections(ui, settings)
@@ -133,6 +138,7 @@ class UniverSegPanel:
         self._timer.stop()
         self._shortcuts.clear()
         self.clicks.leave()
+        self.folder.close()
         self._follow(None, None)
         self.context.logic.shutdown()
 
@@ -156,6 +162,7 @@ class UniverSegPanel:
     def tick(self) -> None:
         """Take in the worker's results; redraw when something changed."""
         state = self.context.logic.poll()
+        self.folder.poll()
         settled = self._changed_at is not None and time.monotonic() - self._changed_at > SETTLE_S
         if settled:
             self._provide_segmentation()
@@ -219,6 +226,8 @@ class UniverSegPanel:
             suggestions=report is not None and bool(report.suggestions),
             confidence=report is not None and (report.confidence is not None or state.phase == "preview"),
             segments=segmentation.GetSegmentation().GetNumberOfSegments() if segmentation is not None else 0,
+            folder=self.folder.running,
+            report=self.folder.has_report,
         )
 
     def _follow(self, volume: Any, segmentation: Any) -> None:

@@ -44,7 +44,7 @@ def bids_cases(root: Path, output: Path, suffix: str | None) -> list[Case]:
             found.setdefault(kind, []).append(path)
     counted = ", ".join(f"{kind} ({len(paths)})" for kind, paths in sorted(found.items()))
     if suffix is None and len(found) > 1:
-        raise InputError(f"{root} has images of several kinds, {counted}; choose with --suffix.", argument="suffix")
+        raise InputError(f"{root} has images of several kinds, {counted}; choose one.", argument="suffix")
     if suffix is not None and suffix not in found:
         raise InputError(
             f"{root} has no image with the suffix {suffix}; it has {counted or 'none'}.", argument="suffix"

@@ -2,6 +2,7 @@
 
 from .click import ClickSection
 from .export import ExportSection
+from .folder import FolderHost, FolderSection
 from .folding import Settings, remember_sections
 from .model import ModelSection, ModelStore
 from .report import ReportSection
@@ -12,6 +13,8 @@ from .support import SupportSection
 __all__ = [
     "ClickSection",
     "ExportSection",
+    "FolderHost",
+    "FolderSection",
     "ModelSection",
     "ModelStore",
     "ReportSection",

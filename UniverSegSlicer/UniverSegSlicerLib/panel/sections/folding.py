@@ -15,6 +15,7 @@ FOLDED = (
     "settingsSection",
     "clickSection",
     "exportSection",
+    "folderSection",
     "helpSection",
 )
 PREFIX = "UniverSegSlicer/open/"

@@ -9,8 +9,8 @@ from slicer.i18n import tr as _
 from ...scene.interface import RunReport, State
 from ...scene.running.dependencies import torch_status
 from ..context import Context
+from ..views.colours import show_problem
 
-PROBLEM_STYLE = "color: #b3261e"
 #: So many structures are named with their size; of more, the sum is told.
 MOST_NAMED = 4
 
@@ -63,7 +63,7 @@ class RunSection:
                 device=report.device,
                 hint=" ".join([*report.warnings, text]),
             )
-        ui.messageLabel.setStyleSheet(PROBLEM_STYLE if problem else "")
+        show_problem(ui.messageLabel, bool(problem))
         ui.messageLabel.setText(text)
 
 

@@ -150,9 +150,12 @@ def settings_for(options: RunOptions, marked: Collection[int], count: int) -> Pr
         slice_range = (_current(options), _current(options) + 1)
     elif options.reach == "around":
         slice_range = (max(0, _current(options) - REACH), min(count, _current(options) + REACH + 1))
-    return replace(
-        PropagationSettings(), keep_marked=options.keep_marked, slice_range=slice_range, **_QUALITY[options.quality]
-    )
+    return replace(quality_settings(options.quality), keep_marked=options.keep_marked, slice_range=slice_range)
+
+
+def quality_settings(quality: Quality) -> PropagationSettings:
+    """How a quality segments a whole volume; the tuning of "best" is not in it."""
+    return replace(PropagationSettings(), **_QUALITY[quality])
 
 
 def tunes(options: RunOptions) -> bool:
