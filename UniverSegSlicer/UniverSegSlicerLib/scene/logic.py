@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import Cancelled
-from ..imaging import IntensityWindow
 from .clicking import ClickControl
 from .interface import (
     Axis,
@@ -28,12 +27,13 @@ from .mrml.creation import DEFAULT_SEGMENT, new_segmentation
 from .mrml.editing import SegmentWriter
 from .mrml.export import export_nifti
 from .mrml.segments import check_segmentation
-from .mrml.volumes import array_of, centre_of_slice, check_volume
+from .mrml.volumes import centre_of_slice, check_volume
 from .running import RunControl, Session
 from .running.finished import without_preview
 from .running.models import Loader, ModelCache, load_from_catalogue
 from .support import SupportList
 from .support.sources import add_file, add_pair
+from .support.windows import Windows
 
 
 class UniverSegLogic:
@@ -53,11 +53,11 @@ class UniverSegLogic:
 
     def __init__(self, scene: Any, loader: Loader = load_from_catalogue) -> None:
         self._scene = scene
-        self._windows: dict[str, tuple[Any, int, IntensityWindow]] = {}
+        self._windows = Windows()
         self.writer = SegmentWriter(scene)
         session = Session(scene, ModelCache(loader), self.writer)
         self._holder, self._worker, self._stored = session.holder, session.worker, session.stored
-        self._support = SupportList(scene, self._stored, self._window_of)
+        self._support = SupportList(scene, self._stored, self._windows.of)
         self._runs = RunControl(session)
         self._clicks = ClickControl(session)
 
@@ -290,12 +290,3 @@ class UniverSegLogic:
         """Cancel, end the worker thread, let go of all nodes; a later start makes a new thread."""
         self.scene_closing()
         self._worker.shutdown()
-
-    def _window_of(self, volume: Any) -> IntensityWindow:
-        """The intensity window of a volume node, computed anew only when its voxels changed."""
-        image = volume.GetImageData()
-        known = self._windows.get(volume.GetID())
-        if known is None or known[0] is not image or known[1] != image.GetMTime():
-            known = (image, image.GetMTime(), IntensityWindow.of(array_of(volume)))
-            self._windows[volume.GetID()] = known
-        return known[2]
