@@ -8,6 +8,6 @@ by what their public headers promise, and nothing beyond what the panel calls. W
 
 from __future__ import annotations
 
-from .install import install
+from .install import dark_palette, install
 
-__all__ = ["install"]
+__all__ = ["dark_palette", "install"]

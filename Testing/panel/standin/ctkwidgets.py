@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 
 class ctkCollapsibleButton(QtWidgets.QGroupBox):
-    """A titled frame whose contents can be folded away."""
+    """A titled frame whose contents can be folded away, with the mouse or, as any button, with Space.
+
+    What is hidden inside for another reason stays hidden when the frame is opened.
+    """
 
     contentsCollapsed = QtCore.Signal(bool)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._collapsed = False
+        self._forcing = False
+        self._wanted: dict[QtWidgets.QWidget, bool] = {}
+        self.setFocusPolicy(QtCore.Qt.StrongFocus)
 
     def _get_text(self) -> str:
         return self.title()
@@ -28,17 +34,43 @@ class ctkCollapsibleButton(QtWidgets.QGroupBox):
     def setCollapsed(self, collapsed: bool) -> None:
         if collapsed != self._collapsed:
             self._collapsed = collapsed
-            for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
-                child.setVisible(not collapsed)
+            self._force()
             self.contentsCollapsed.emit(collapsed)
 
     collapsed = QtCore.Property(bool, _get_collapsed, setCollapsed)
 
+    def keyPressEvent(self, event: QtGui.QKeyEvent) -> None:
+        if event.key() == QtCore.Qt.Key_Space:
+            self.setCollapsed(not self._collapsed)
+        else:
+            super().keyPressEvent(event)
+
+    def _force(self) -> None:
+        self._forcing = True
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
+            self._wanted.setdefault(
+                child, not child.testAttribute(QtCore.Qt.WA_WState_ExplicitShowHide) or not child.isHidden()
+            )
+            child.setVisible(self._wanted[child] and not self._collapsed)
+        self._forcing = False
+
+    def childEvent(self, event: QtCore.QChildEvent) -> None:
+        if event.added() and event.child().isWidgetType():
+            event.child().installEventFilter(self)
+        super().childEvent(event)
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        shown = {QtCore.QEvent.ShowToParent: True, QtCore.QEvent.HideToParent: False}.get(event.type())
+        if shown is not None and not self._forcing:
+            self._wanted[child] = shown
+            if shown and self._collapsed:
+                self._force()
+        return False
+
     def showEvent(self, event: object) -> None:
         super().showEvent(event)
         if self._collapsed:
-            for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindDirectChildrenOnly):
-                child.setVisible(False)
+            self._force()
 
 
 class ctkPathLineEdit(QtWidgets.QLineEdit):
@@ -50,8 +82,6 @@ class ctkPathLineEdit(QtWidgets.QLineEdit):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        # What CTK's own has unless it is told otherwise.
-        self.setFocusPolicy(QtCore.Qt.NoFocus)
         self.textChanged.connect(self.currentPathChanged)
 
     def _get_path(self) -> str:

@@ -7,7 +7,7 @@ import types
 from pathlib import Path
 from typing import Any, ClassVar
 
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
 from . import ctkwidgets, parameters, pythonqt, qmrml
@@ -79,3 +79,27 @@ def install() -> QtWidgets.QApplication:
     slicer.util.loadUI = load_ui
     slicer.util.childWidgetVariables = child_widget_variables
     return application
+
+
+def dark_palette() -> QtGui.QPalette:
+    """A dark palette, as Slicer's dark style sets one: greys, white text, blue for what is selected."""
+    kinds = QtGui.QPalette
+    palette = kinds()
+    for role, colour in {
+        kinds.Window: (53, 53, 53),
+        kinds.WindowText: (255, 255, 255),
+        kinds.Base: (42, 42, 42),
+        kinds.AlternateBase: (66, 66, 66),
+        kinds.ToolTipBase: (53, 53, 53),
+        kinds.ToolTipText: (255, 255, 255),
+        kinds.Text: (255, 255, 255),
+        kinds.PlaceholderText: (160, 160, 160),
+        kinds.Button: (53, 53, 53),
+        kinds.ButtonText: (255, 255, 255),
+        kinds.Highlight: (42, 130, 218),
+        kinds.HighlightedText: (255, 255, 255),
+    }.items():
+        palette.setColor(role, QtGui.QColor(*colour))
+    for role in (kinds.WindowText, kinds.Text, kinds.ButtonText):
+        palette.setColor(kinds.Disabled, role, QtGui.QColor(127, 127, 127))
+    return palette

@@ -12,7 +12,7 @@ import slicer
 from .catalogue import CatalogueStore
 from .host import SlicerDialogs, SlicerFolders, SlicerViews, provide_torch
 from .views.icons import set_icons
-from .widget import UniverSegPanel
+from .widget import PATHS, UniverSegPanel
 
 EDITOR_TAG = "UniverSegSlicer"
 #: The packages for working on a folder, among the module's resources.
@@ -45,7 +45,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     # One Ctrl+Z in the panel's editor takes a result back, like a stroke.
     logic.writer.save_state = editor.saveStateForUndo
     set_icons(ui, Path(icons))
-    for field in (ui.exportPathLineEdit, ui.folderInputPathLineEdit, ui.folderOutputPathLineEdit):
+    for field in (getattr(ui, name) for name in PATHS):
         # Otherwise their buttons look for files. What is typed may be anything.
         field.setProperty("filters", ctk.ctkPathLineEdit.Dirs)
     return UniverSegPanel(

@@ -12,7 +12,7 @@ import slicer
 from ..errors import UniverSegError
 from ..scene.mrml.creation import segmentation_made_for
 from ..scene.mrml.volumes import check_volume
-from .context import Context, Dialogs, Views
+from .context import Context, Dialogs, Views, value
 from .sections import (
     ClickSection,
     ExportSection,
@@ -28,12 +28,14 @@ from .sections import (
     remember_sections,
 )
 from .state import Situation, controls, hint
-from .views.slice_clicks import Shortcuts
+from .views.keys import Keys, keyboard_is_in
 
 #: How often results of the worker are taken in, in ms.
 POLL_MS = 40
 #: The support table is read again when painting has paused for this long, in seconds.
 SETTLE_S = 0.25
+#: Fields for a path.
+PATHS = ("exportPathLineEdit", "folderInputPathLineEdit", "folderOutputPathLineEdit")
 
 
 class UniverSegPanel:
@@ -79,7 +81,13 @@ class UniverSegPanel:
         self.models = ModelSection(self.context, models)
         self.report = ReportSection(self.context)
         remember_sections(ui, settings)
-        self._shortcuts = Shortcuts(window)
+        self._keys = Keys(
+            window,
+            editor,
+            lambda: keyboard_is_in(ui.inputSection.parent(), ui.editorContainer),
+            {"Ctrl+Return": self.run.start},
+            {"Return": self.clicks.accept, "Backspace": self.clicks.take_back, "Esc": self.clicks.leave},
+        )
         self._revision = -1
         self._report: Any = None
         self._changed_at: float | None = None
@@ -108,23 +116,15 @@ class UniverSegPanel:
     def enter(self) -> None:
         """The module is shown."""
         self.context.editor.setupViewObservations()
-        self.context.editor.installKeyboardShortcuts()
-        for keys, action in (
-            ("Ctrl+Return", self.run.start),
-            ("Return", self.clicks.accept),
-            ("Backspace", self.clicks.take_back),
-            ("Esc", self.clicks.leave),
-        ):
-            self._shortcuts.add(keys, action)
+        self._keys.enter()
         self._mark_changed()
 
     def exit(self) -> None:
         """Another module is shown; a run goes on, clicking stops."""
         self.clicks.leave()
         self.context.editor.setActiveEffectByName("")
-        self.context.editor.uninstallKeyboardShortcuts()
+        self._keys.exit()
         self.context.editor.removeViewObservations()
-        self._shortcuts.clear()
 
     def scene_closing(self) -> None:
         """The scene is about to go: stop everything that touches it."""
@@ -136,7 +136,7 @@ class UniverSegPanel:
     def cleanup(self) -> None:
         """The application quits or the module reloads."""
         self._timer.stop()
-        self._shortcuts.clear()
+        self._keys.exit()
         self.clicks.leave()
         self.folder.close()
         self._follow(None, None)
@@ -163,6 +163,7 @@ class UniverSegPanel:
         """Take in the worker's results; redraw when something changed."""
         state = self.context.logic.poll()
         self.folder.poll()
+        self._keys.follow(self.clicks.active)
         settled = self._changed_at is not None and time.monotonic() - self._changed_at > SETTLE_S
         if settled:
             self._provide_segmentation()
@@ -189,6 +190,10 @@ class UniverSegPanel:
         now = self._situation(state)
         for name, enabled in controls(now).items():
             getattr(context.ui, name).setEnabled(enabled)
+        for name in PATHS:
+            # A path that was never chosen is the empty one, which reads as a dot.
+            if value(getattr(context.ui, name), "currentPath") == ".":
+                getattr(context.ui, name).setCurrentPath("")
         if now.running:
             self.export.message = self.support.message = ""
         self.run.update(state, self.export.message or self.support.message or hint(now))

@@ -1,4 +1,4 @@
-"""Clicks and keys in the slice views, while click-to-segment is on."""
+"""Clicks in the slice views, while click-to-segment is on."""
 
 from __future__ import annotations
 
@@ -66,30 +66,3 @@ def to_ras(slice_node: Any, x: float, y: float) -> tuple[float, float, float]:
     """The world point (RAS, mm) under a pixel of a slice view."""
     point = slice_node.GetXYToRAS().MultiplyPoint((x, y, 0.0, 1.0))
     return float(point[0]), float(point[1]), float(point[2])
-
-
-class Shortcuts:
-    """Keys that work while the panel is shown, wherever the keyboard focus is in the window.
-
-    Args:
-        window: The main window (or any widget that holds the panel and the views).
-    """
-
-    def __init__(self, window: Any) -> None:
-        self._window = window
-        self._made: list[Any] = []
-
-    def add(self, keys: str, action: Callable[[], None]) -> None:
-        """Call ``action`` when ``keys`` (such as "Ctrl+Return") are pressed."""
-        shortcut = qt.QShortcut(self._window)
-        shortcut.setKey(qt.QKeySequence(keys))
-        shortcut.activated.connect(action)
-        self._made.append(shortcut)
-
-    def clear(self) -> None:
-        """Give the keys back."""
-        for shortcut in self._made:
-            shortcut.setEnabled(False)
-            shortcut.setParent(None)
-            shortcut.deleteLater()
-        self._made = []
