@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import torch
 
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
-from UniverSegSlicerLib.segmentation.propagation.guided import fusion
-from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Mark, contrast, gather
+from UniverSegSlicerLib.segmentation.propagation.guided import following, fusion
+from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Mark, contrast, gather, with_best_blur
 from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Ending, Place, Trust, fuse, weights_for
 from UniverSegSlicerLib.segmentation.propagation.guided.registration import (
     chained,
@@ -255,3 +256,41 @@ class _Silent:
 
     def predict(self, queries, support, *, cancel=None, **_):
         return np.zeros((len(queries), 1, SIZE, SIZE), np.float32)
+
+
+def _marks(masks: np.ndarray, noise: float) -> dict[int, Mark]:
+    images = np.where(masks, 0.8, 0.3) + np.random.default_rng(4).normal(0, noise, masks.shape)
+    pairs = zip(images.astype(np.float32), masks, strict=True)
+    return {3 * n: Mark.of(3 * n, image, mask.astype(np.float32)) for n, (image, mask) in enumerate(pairs)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_brightness_is_blurred_against_noise_but_not_where_a_structure_is_thin(count: int) -> None:
+    walls = np.stack([disc(20 + n) & ~disc(18.5 + n) for n in range(count)])
+    whole = np.stack([disc(20 + n) for n in range(count)])
+    assert {mark.blur for mark in with_best_blur(_marks(walls, 0.03)).values()} == {0.0}
+    assert {mark.blur for mark in with_best_blur(_marks(whole, 0.15)).values()} == {1.0}
+    assert with_best_blur({}) == {}
+
+
+def test_a_thin_wall_is_found_where_it_lies(overlap) -> None:
+    """A shell, whose sections differ too much to be averaged along the slices."""
+    rows = [12, 24, 36]
+    truth = np.stack([disc(0.8 * n + 8, 48, 48, 96) & ~disc(0.8 * n + 6.5, 48, 48, 96) for n in range(45)])
+    image = np.where(truth, 0.8, 0.3) + np.random.default_rng(2).normal(0, 0.03, truth.shape)
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[rows] = truth[rows]
+    found = propagate(Volume(image.astype(np.float32), Geometry((96, 96, 45))), marks, model=_Silent()).labels == 1
+    between = np.setdiff1d(np.arange(12, 37), rows)
+    assert overlap(found[between], truth[between]) > 0.9
+
+
+def test_thin_structures_bear_less_smoothing_than_compact_ones_of_the_same_area() -> None:
+    ball, shell = disc(12), disc(25) & ~disc(22)
+    assert abs(int(ball.sum()) - int(shell.sum())) < 60
+    shares = [
+        following.smoothing_share(SimpleNamespace(marks={3: mask.astype(np.float32)}, step=2.0))
+        for mask in (ball, shell)
+    ]
+    assert shares[0] == pytest.approx(0.6, abs=0.02) and 0 < shares[1] < 0.5 * shares[0]
+    assert following.smoothing_share(SimpleNamespace(marks={3: np.zeros((8, 8), np.float32)}, step=2.0)) == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +24,13 @@ _SEARCH, _PATCH, _ALIKE = 3, 1, 1e-3
 _VOTE_SIGMA = 2.25
 _SUREST_VOTE = 0.003
 # Brightness: bins of the histograms, the part of the surroundings that counts as background (pixels), the share that
-# every bin is given, and the Gaussians' width in bins and in pixels.
+# every bin is given, and the Gaussian in bins.
 _BINS, _AROUND, _EVERY_BIN = 32, 12.0, 0.005
 _BIN_WEIGHTS = (0.06, 0.24, 0.4, 0.24, 0.06)
-_PIXEL_SIGMA = 1.0
 _LARGEST_RATIO = 4.0
+# Gaussian in pixels by which an image is blurred against noise before its brightness is looked up, and by how much more
+# brightness must tell without it (in natural logarithms) for it to be left out, as where a structure is thin.
+_PIXEL_SIGMA, _BLUR_COSTS = 1.0, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +42,14 @@ class Mark:
         image: (S, S) in [0, 1].
         distance: (S, S) signed distance to the structure's border in pixels, positive inside.
         ratio: (bins,) log of how much more often a brightness is found inside than around the structure.
+        blur: Gaussian's width in pixels by which slices are blurred before their brightness is looked up.
     """
 
     index: int
     image: np.ndarray
     distance: np.ndarray
     ratio: np.ndarray
+    blur: float = _PIXEL_SIGMA
 
     @classmethod
     def of(cls, index: int, image: np.ndarray, mask: np.ndarray) -> Mark:
@@ -77,15 +83,23 @@ class Evidence:
     brightness: Tensor
 
 
+def with_best_blur(marks: Mapping[int, Mark]) -> dict[int, Mark]:
+    """The marks without a blur where brightness tells clearly more from one to the next, either way, than with it."""
+    in_order = [marks[index] for index in sorted(marks)]
+    pairs = [*pairwise(in_order), *((b, a) for a, b in pairwise(in_order))] or [(mark, mark) for mark in in_order]
+    gains = [contrast(replace(source, blur=0.0), target) - contrast(source, target) for source, target in pairs]
+    blur = 0.0 if gains and np.mean(gains) > _BLUR_COSTS else _PIXEL_SIGMA
+    return {index: replace(mark, blur=blur) for index, mark in marks.items()}
+
+
 def contrast(source: Mark, target: Mark) -> float:
-    """How well brightness tells the inside from the surroundings on one mark, by the ratios of another.
+    """How well brightness tells the inside from the surroundings on one mark, by the ratios and the blur of another.
 
     The mean log-ratio inside less that around, in natural logarithms; 0 where brightness says nothing.
     """
     import torch
 
-    image = torch.as_tensor(target.image)[None, None]
-    bins = (blurred(image, _PIXEL_SIGMA)[0, 0].numpy() * _BINS).astype(int).clip(0, _BINS - 1)
+    bins = _bins_of(torch.as_tensor(target.image)[None, None], source.blur)[0, 0].numpy()
     ratio = np.clip(source.ratio[bins], -_LARGEST_RATIO, _LARGEST_RATIO)
     inside, around = target.distance > 0, (target.distance <= 0) & (target.distance > -_AROUND)
     return float(ratio[inside].mean() - ratio[around].mean()) if inside.any() and around.any() else 0.0
@@ -109,14 +123,14 @@ def gather(
     coarse = sources[0][1].shape[-1]
     shape = torch.zeros_like(images)
     brightness = torch.zeros_like(images)
-    bins = (blurred(images, _PIXEL_SIGMA) * _BINS).long().clamp(0, _BINS - 1)
     looks, labels, weights = [], [], []
     for (mark, fields), share in zip(sources, shares, strict=True):
         weight = torch.as_tensor(np.asarray(share, np.float32), device=images.device).view(-1, 1, 1, 1)
         both = torch.as_tensor(np.stack([mark.distance, mark.image]), device=images.device)[None]
         moved = warped(both.expand(count, -1, -1, -1), resized(fields, size))
         shape += weight * moved[:, :1]
-        brightness += weight * torch.as_tensor(mark.ratio, dtype=images.dtype, device=images.device)[bins]
+        ratio = torch.as_tensor(mark.ratio, dtype=images.dtype, device=images.device)
+        brightness += weight * ratio[_bins_of(images, mark.blur)]
         looks.append(_reduced(moved[:, 1:], coarse))
         labels.append(_reduced(torch.sigmoid(2 * moved[:, :1]), coarse))
         weights.append(weight)
@@ -166,6 +180,12 @@ def _brightness_ratio(image: np.ndarray, distance: np.ndarray) -> np.ndarray:
         counts = np.bincount(bins[part], minlength=_BINS).astype(float)
         shares.append(np.convolve(counts / max(1.0, counts.sum()), _BIN_WEIGHTS, "same") + _EVERY_BIN)
     return np.log(shares[0] / shares[1])
+
+
+def _bins_of(images: Tensor, blur: float) -> Tensor:
+    """The bin of every pixel's brightness; images (N, 1, S, S) in [0, 1]."""
+    seen = blurred(images, blur) if blur else images
+    return (seen * _BINS).long().clamp(0, _BINS - 1)
 
 
 def _reduced(images: Tensor, size: int) -> Tensor:

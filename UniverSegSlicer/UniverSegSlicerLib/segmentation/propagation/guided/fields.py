@@ -11,7 +11,7 @@ import numpy as np
 
 from ..task import LabelTask
 from .ending import Ending
-from .evidence import Mark
+from .evidence import Mark, with_best_blur
 from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Span:
 
 def spans_of(task: LabelTask) -> list[Span]:
     known = sorted(task.marks)
-    filled = {n: Mark.of(n, task.images[n], task.marks[n]) for n in known if task.marks[n].max() >= 0.5}
+    there = [n for n in known if task.marks[n].max() >= 0.5]
+    filled = with_best_blur({n: Mark.of(n, task.images[n], task.marks[n]) for n in there})
     if not filled:
         return []
     spans = []

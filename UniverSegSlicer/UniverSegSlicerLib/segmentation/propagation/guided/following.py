@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....imaging import OUTSIDE_LOGIT
-from ...shapes import width_of
+from ...shapes import signed_distance, width_of
 from ..task import LabelLogits, LabelTask
 from .evidence import contrast
 from .fields import Fields, Span, parts_of, spans_of
@@ -15,8 +15,9 @@ from .weighing import Network, weigh
 
 #: Side of the square that the strategy works on, in pixels; the network may see fewer.
 WORKING_SIZE = 128
-# Width of a structure in slices from which on it is smoothed in full.
-_SMOOTHED_WIDTH = 20.0
+# Width of a structure in slices from which on it is smoothed in full, and how many times its half thickness a compact
+# structure is at most wide.
+_SMOOTHED_WIDTH, _COMPACT = 20.0, 3.0
 
 
 def guided(task: LabelTask) -> LabelLogits:
@@ -70,11 +71,16 @@ def predict_marked(task: LabelTask, result: LabelLogits) -> None:
 def smoothing_share(task: LabelTask) -> float:
     """How much of the smoothing along the slices a structure bears, 0 to 1.
 
-    Where slices are thick or the structure is small, neighbouring slices differ too much to be averaged: all of it from
-    a width of ``_SMOOTHED_WIDTH`` slices on (of the circle of the largest marked area), below that in proportion.
+    Where slices are thick or the structure is small or thin, neighbouring slices differ too much to be averaged: all of
+    it from a width of ``_SMOOTHED_WIDTH`` slices on (of the circle of the largest marked area, but of no more than its
+    thickness allows), below that in proportion.
     """
-    area = max((float((mask >= 0.5).sum()) for mask in task.marks.values()), default=0.0)
-    return min(1.0, width_of(area) / task.step / _SMOOTHED_WIDTH)
+    masks = [mask >= 0.5 for mask in task.marks.values()]
+    area = max((int(mask.sum()) for mask in masks), default=0)
+    if not area:
+        return 0.0
+    depth = max(float(signed_distance(mask).max()) for mask in masks if mask.any())
+    return min(1.0, min(width_of(area), _COMPACT * depth) / task.step / _SMOOTHED_WIDTH)
 
 
 def _predict(
