@@ -6,6 +6,7 @@ Without the Segment Editor module, so the effect stays outside.
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -162,6 +163,7 @@ def running(qt_application: QtWidgets.QApplication, shells: list[Path]) -> Itera
             "mainWindow": lambda: application.window,
             "saveScene": save_scene,
             "loadScene": load_scene,
+            "startupEnvironment": lambda: dict(os.environ),
             "showStatusMessage": lambda *_arguments: None,
             **modules.functions(),
         },

@@ -39,6 +39,8 @@ from .settings import CohortSettings
 _LOOK = 0.2
 # The program in front has the processor first.
 _NICENESS = 5
+# Each worker holds the network and a volume of its own, and the program in front needs memory too.
+_MOST_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,12 @@ def _segment(request: Request, cancel: CancelToken) -> dict[str, Any]:
 
 
 def _jobs(device: str) -> int:
-    """One worker for a graphics card; else one a processor, without one for the program in front."""
+    """One worker for a graphics card; else a few, and a processor is left for the program in front."""
     from ..network.precision import choose_device
 
     if choose_device(device).type != "cpu":
         return 1
-    return max(1, (os.cpu_count() or 1) - 1)
+    return max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) - 1))
 
 
 def _done(output: Path) -> int:

@@ -9,14 +9,13 @@ import ctk
 import qt
 import slicer
 
+from .background.packages import REQUIREMENTS
 from .catalogue import CatalogueStore
 from .host import SlicerDialogs, SlicerFolders, SlicerViews, provide_torch
 from .views.icons import set_icons
 from .widget import PATHS, UniverSegPanel
 
 EDITOR_TAG = "UniverSegSlicer"
-#: The packages for working on a folder, among the module's resources.
-REQUIREMENTS = "cohort-requirements.txt"
 #: The tools that marking needs come first; the rest of the Segment Editor's stay in the Segment Editor.
 EFFECTS = ["Paint", "Draw", "Erase", "Level tracing", "Threshold", "Scissors", "Islands", "Smoothing"]
 
@@ -47,7 +46,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     set_icons(ui, Path(icons))
     for field in (getattr(ui, name) for name in PATHS):
         # Otherwise their buttons look for files. What is typed may be anything.
-        field.setProperty("filters", ctk.ctkPathLineEdit.Dirs)
+        field.filters = ctk.ctkPathLineEdit.Dirs
     return UniverSegPanel(
         ui,
         logic,

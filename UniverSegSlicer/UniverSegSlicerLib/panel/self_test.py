@@ -19,6 +19,7 @@ import numpy as np
 import slicer
 
 from ..scene.mrml.sample import add_sample
+from .background.packages import REQUIREMENTS, missing_of, read_requirements
 from .context import value
 
 MARKED = (20, 30, 40)
@@ -243,6 +244,34 @@ class Story(unittest.TestCase):
         self.assertTrue(source.customDownloader(source))
         self.settle()
         self.assertEqual(self.rows, 3)
+
+    def test_folder(self) -> None:
+        import SimpleITK as sitk
+
+        resources = Path(self.widget.resourcePath(REQUIREMENTS))
+        missing = missing_of(read_requirements(resources))
+        if missing:
+            self.skipTest(f"not installed: {', '.join(missing)}")
+        volume, _ = self.loadSample()
+        self.ui.qualityComboBox.setCurrentIndex(0)
+        with tempfile.TemporaryDirectory() as folder:
+            scans, results = Path(folder) / "scans", Path(folder) / "results"
+            scans.mkdir()
+            image = sitk.GetImageFromArray(slicer.util.arrayFromVolume(volume)[18:32])
+            image.SetSpacing(volume.GetSpacing())
+            sitk.WriteImage(image, str(scans / "whole.nii.gz"))
+            (scans / "damaged.nii.gz").write_bytes((scans / "whole.nii.gz").read_bytes()[:500])
+            self.ui.folderInputPathLineEdit.setCurrentPath(str(scans))
+            self.ui.folderOutputPathLineEdit.setCurrentPath(str(results))
+            self.press("folderStartButton")
+            self.assertTrue(value(self.ui.segmentButton, "enabled"), "Slicer can be used meanwhile")
+            self.waitFor(lambda: not self.panel.folder.running)
+            self.shoot("6-folder", "folderSection")
+            said = str(value(self.ui.folderLabel, "text"))
+            self.assertIn("1 of 2 volumes have a label map", said)
+            self.assertIn("damaged", str(value(self.ui.folderProblems, "plainText")))
+            self.assertTrue((results / "whole.nii.gz").is_file())
+            self.assertTrue((results / "report.html").is_file())
 
 
 def run_story() -> unittest.TestResult:

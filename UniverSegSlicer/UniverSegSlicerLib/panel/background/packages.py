@@ -12,6 +12,9 @@ from slicer.i18n import tr as _
 
 from ...errors import DependencyError
 
+#: The packages for working on a folder, among the module's resources.
+REQUIREMENTS = "cohort-requirements.txt"
+
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?\s*$")
 
 

@@ -15,6 +15,8 @@ BUTTON_ICONS = {
     "nextSliceButton": "next",
     "clickButton": "click",
     "exportButton": "export",
+    "folderStartButton": "segment",
+    "folderStopButton": "cancel",
     "jumpButton": "goto",
     "removeButton": "remove",
 }
