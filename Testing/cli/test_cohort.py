@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from Testing.cli.conftest import Command
-from Testing.cohort.conftest import Made, finding_model, made
+from Testing.cohort.conftest import GRID, Made, body, finding_model, made
+from UniverSegSlicerLib.files import write_label_map
 
 __all__ = ["finding_model", "made"]
 
@@ -68,7 +70,7 @@ def test_ctrl_c_keeps_what_is_done(made: Made) -> None:
     )
     record = made.out / ".cohort" / "cases"
     deadline = time.monotonic() + 120
-    while not (record.is_dir() and any(record.iterdir())) and process.poll() is None and time.monotonic() < deadline:
+    while not any(record.glob("[!.]*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
@@ -77,3 +79,34 @@ def test_ctrl_c_keeps_what_is_done(made: Made) -> None:
     assert process.returncode == 130
     assert "cases are done and stay, and the same command goes on from there" in err
     assert Path(made.out / "cohort.csv").read_text().count("\n") >= 2
+
+
+def test_suggested_marked_added_and_segmented_again(made: Made, command: Command) -> None:
+    """The whole way of a person, through the command line alone."""
+    command(*arguments(made))
+    told = command("cohort", "next", made.out, "--support", made.support)
+    assert told.code == 0 and told.out.startswith("Mark the slices k:") and "universeg-slicer support add" in told.out
+    (one,) = command("cohort", "next", made.out, "--json").json["next"]
+    assert one["marks"] in told.out and one["volume"] in told.out
+    add = ("support", "add", made.support, one["volume"], one["marks"], "-m", made.model, "--device", "cpu")
+    empty = command(*add)
+    assert empty.code == 2 and "is empty: mark slices" in empty.err
+    truth = body("abc".index(one["case"]))[1]
+    marks = np.zeros_like(truth)
+    marks[one["slices"][:2]] = truth[one["slices"][:2]]
+    write_label_map(Path(one["marks"]), marks, GRID)
+    added = command(*add)
+    assert (
+        added.code == 0 and added.out == f"{made.support}: {3 + len(one['slices'][:2])} examples and 1 whole scans.\n"
+    )
+    again = command(*arguments(made, "--json"))
+    assert again.json["done_now"] == 3, "three slices and one scan: each case uses all of them"
+    assert command(*arguments(made, "--json")).json["done_now"] == 0
+
+
+@pytest.mark.parametrize("given", ["no folder", "not a cohort"])
+def test_next_of_what_is_no_cohort(made: Made, command: Command, given: str) -> None:
+    if given == "not a cohort":
+        made.out.mkdir()
+    done = command("cohort", "next", made.out)
+    assert done.code == 2 and "holds no cohort" in done.err

@@ -55,6 +55,15 @@ class CohortFolder:
         """What a case looks like to the network."""
         return self.state / "looks" / f"{case.key}.npy"
 
+    def whole_looks(self, case: Case, axis: str, model_hash: str) -> Path:
+        """What a case looks like to a network before it is segmented."""
+        return self.state / "looks" / f"{case.key}-{axis}-{model_hash[:12]}.npy"
+
+    @property
+    def scan_looks(self) -> Path:
+        """A folder of what the support's scans look like."""
+        return self.state / "scans"
+
     def begun(self, case: Case) -> Path:
         """There while a case is worked on; after a worker was killed it tells at which."""
         return self.state / "begun" / case.key
@@ -115,7 +124,7 @@ class CohortFolder:
             for left in ("unfinished", "begun"):
                 shutil.rmtree(self.state / left, ignore_errors=True)
             with _writing(self.path):
-                for name in ("unfinished", "begun", "cases", "looks", "pictures"):
+                for name in ("unfinished", "begun", "cases", "looks", "scans", "pictures"):
                     (self.state / name).mkdir(exist_ok=True)
             yield
 

@@ -44,6 +44,20 @@ def looks_of_volume(
     return np.stack(rows)
 
 
+def looks_of_whole(volume: Volume, axis: str, model: InContextModel) -> np.ndarray:
+    """The mean features of a scan's slices, the outer quarters left out, float32 (C,) of length 1.
+
+    It needs no labels, so that it is known before a scan is segmented.
+    """
+    images = slice_stack(volume.array, axis)
+    window = IntensityWindow.of(volume.array)
+    inner = np.arange(len(images))[len(images) // 4 : -(len(images) // 4) or None]
+    frame = _frame(images.shape[1:], slice_spacing(volume.geometry, axis), None, model.resolution)
+    seen = np.stack([frame.to_network(window.apply(images[n])) for n in _evenly(inner)])
+    mean = model.describe(seen).mean(axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+
+
 def looks_of_support(support: SupportSet, values: Sequence[int], model: InContextModel) -> dict[str, np.ndarray]:
     """The same for each source of a support set that holds one of the labels; rows that it cannot fill are NaN."""
     sources: dict[str, list] = {}

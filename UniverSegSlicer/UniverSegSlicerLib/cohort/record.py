@@ -47,8 +47,9 @@ class CaseRecord:
         version: Of the program.
         model: Name of the network.
         model_sha256: Of its file.
-        support_sha256: Of the support's content.
-        recipe: Hash of support, model, settings and version.
+        support_sha256: Of the content of the support's parts that were used.
+        support_scans: Where these parts come from.
+        recipe: Hash of what was used of the support, model, settings and version.
         stamp: Size and time of change of the volume's files, and the SHA-256 of their content.
         output_bytes: Size of the label map.
     """
@@ -70,6 +71,7 @@ class CaseRecord:
     model: str = ""
     model_sha256: str = ""
     support_sha256: str = ""
+    support_scans: tuple[str, ...] = ()
     recipe: str = ""
     stamp: dict[str, Any] = field(default_factory=dict)
     output_bytes: int = 0
@@ -98,7 +100,7 @@ class CaseRecord:
         """Raises ValueError, KeyError or TypeError for anything else than a record."""
         values = json.loads(text)
         values["labels"] = {int(value): LabelFacts(**facts) for value, facts in values["labels"].items()}
-        for name in ("warnings", "suggested", "spacing", "size"):
+        for name in ("warnings", "suggested", "spacing", "size", "support_scans"):
             values[name] = tuple(values[name])
         return cls(**values)
 

@@ -131,7 +131,7 @@ def segment_cohort(
         _write_about(folder, place, names, cases, job)
         if job.label_table:
             write_description(folder.path, Path(said).expanduser())
-        plan = make_plan(cases, job)
+        plan = make_plan(cases, job, given)
         records = dict(plan.done)
         for case in plan.todo:
             folder.forget(case)
@@ -200,13 +200,14 @@ def _job(
 
     path = locate_model(model)
     model_hash, given_hash = file_hash(path), support_hash(support, tuple(names))
-    recipe = recipe_hash(
-        support=given_hash, model=model_hash, settings=settings.to_dict(), labels=sorted(names.items()),
-        precision=precision, version=__version__,
+    rest = recipe_hash(
+        model=model_hash, settings=settings.to_dict(), labels=sorted(names.items()), precision=precision,
+        version=__version__,
     )  # fmt: skip
+    recipe = recipe_hash(rest=rest, support=given_hash, nearest=settings.nearest)
     name = path.stem if Path(model).suffix == path.suffix else str(model)
     return Job(
-        folder, recipe, str(path.resolve()), name, model_hash, given_hash, tuple(devices), precision, settings,
+        folder, recipe, rest, str(path.resolve()), name, model_hash, given_hash, tuple(devices), precision, settings,
         tuple(names), names,
     )  # fmt: skip
 

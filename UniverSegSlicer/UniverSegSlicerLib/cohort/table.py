@@ -49,6 +49,7 @@ def table_rows(records: Sequence[CaseRecord], names: Mapping[int, str]) -> list[
             "model": record.model or None,
             "model_sha256": record.model_sha256 or None,
             "support_sha256": record.support_sha256 or None,
+            "support_scans": ", ".join(record.support_scans) or None,
         }
         rows.append(row)
     return rows

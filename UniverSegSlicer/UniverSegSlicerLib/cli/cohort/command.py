@@ -75,6 +75,13 @@ def run(
             min=0, help="Further draws of a support of slices, for the agreement; each takes as long as segmenting."
         ),
     ] = 1,
+    nearest: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Labelled scans that a case is segmented with, of each label those that look most like it; 0: all.",
+        ),
+    ] = 4,
     seed: SeedOption = 0,
     no_report: Annotated[bool, typer.Option("--no-report", help="Make no report.html.")] = False,
     as_json: JsonOption = False,
@@ -95,6 +102,7 @@ def run(
         PropagationSettings(ensemble=ensemble, seed=seed),
         None if values is None else tuple(values),
         draws,
+        nearest,
         not no_report,
     )
     chosen = tuple(part.strip() for part in devices.split(",") if part.strip())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,11 +20,15 @@ from ...segmentation import Propagation, SupportSet, propagate
 from ...writing import write_whole
 from ..inputs.bids import label_table
 from ..inputs.case import Case, without_ending
-from ..looks import looks_of_volume, nearest
+from ..looks import looks_of_volume, looks_of_whole, nearest
 from ..record import CaseRecord, LabelFacts
 from ..report.cuts import cuts_of
+from .choosing import axis_of, write_array
 from .hashing import content_hash, stamp_of
 from .job import Job, Kit, kit_of, one_thread
+
+if TYPE_CHECKING:
+    from ...network import InContextModel
 
 _MM3_PER_ML = 1000.0
 # Voxels that are so many times as long or short as those of all of the support deserve a word.
@@ -41,7 +46,7 @@ def work(job: Job, case: Case, cancel: CancelToken | None = None) -> CaseRecord:
     job.folder.begun(case).touch()
     record = CaseRecord(
         case.name, str(case.volume), case.output, version=__version__, model=job.model_name,
-        model_sha256=job.model_sha256, support_sha256=job.support_sha256, recipe=job.recipe,
+        model_sha256=job.model_sha256, support_sha256=job.support_sha256,
     )  # fmt: skip
     try:
         with one_thread():
@@ -71,21 +76,23 @@ def _segment(job: Job, case: Case, record: CaseRecord, cancel: CancelToken | Non
     stamp = {**stamp_of(case.volume), "sha256": content_hash(case.volume)}
     volume = read_volume(case.volume)
     check_grid(job.folder.path / case.output, volume.geometry)
+    sources = _sources(job, case, volume, kit)
+    share, content = kit.share(sources), kit.choice.hash_of(sources)
     result = propagate(
         volume,
         None,
         model=kit.model,
         label_values=job.values,
-        support=kit.support,
+        support=share.support,
         settings=job.settings.propagation,
-        prepared=kit.prepared,
+        prepared=share.prepared,
         cancel=cancel,
     )
-    agreement = result.agreement or _agreement_of_draws(volume, result, job, kit, cancel)
+    agreement = result.agreement or _agreement_of_draws(volume, result, job, kit.model, share.support, cancel)
     looks = looks_of_volume(volume, result.labels, job.values, result.axis, kit.model)
-    apart = nearest(looks, kit.looks)
+    apart = nearest(looks, share.looks)
     labels = {value: _facts(value, volume, result, job.names, agreement) for value in job.values}
-    warnings = [*result.warnings, *_unlike(volume, kit.support, result.axis, labels)]
+    warnings = [*result.warnings, *_unlike(volume, share.support, result.axis, labels)]
     written = _write(job, case, volume, result, looks)
     return replace(
         record,
@@ -98,23 +105,41 @@ def _segment(job: Job, case: Case, record: CaseRecord, cancel: CancelToken | Non
         size=volume.geometry.size,
         stamp=stamp,
         output_bytes=written,
+        support_sha256=content,
+        support_scans=tuple(sources),
+        recipe=job.recipe_for(content),
     )
 
 
+def _sources(job: Job, case: Case, volume: Volume, kit: Kit) -> list[str]:
+    """What of the support is for this case."""
+    if not kit.choice.needed:
+        return kit.choice.sources(None)
+    axis = axis_of(kit.choice.support)
+    own = looks_of_whole(volume, axis, kit.model)
+    write_array(job.folder.whole_looks(case, axis, job.model_sha256), own)
+    return kit.choice.sources(own)
+
+
 def _agreement_of_draws(
-    volume: Volume, result: Propagation, job: Job, kit: Kit, cancel: CancelToken | None
+    volume: Volume,
+    result: Propagation,
+    job: Job,
+    model: InContextModel,
+    whole: SupportSet,
+    cancel: CancelToken | None,
 ) -> dict[int, float]:
     """Mean Dice of the result with those of other draws: each half of the examples, taken alternately."""
     scores: dict[int, list[float]] = {}
-    usable = [n for n, example in enumerate(kit.support.examples) if example.used]
+    usable = [n for n, example in enumerate(whole.examples) if example.used]
     for draw in range(job.settings.draws if len(usable) > 1 else 0):
         half = _half(usable, draw)
-        support = SupportSet(kit.support.examples, kit.support.label_names).using(half)
+        support = SupportSet(whole.examples, whole.label_names).using(half)
         values = [value for value in job.values if value in support.label_values]
         if not values:
             continue
         other = propagate(
-            volume, None, model=kit.model, axis=result.axis, label_values=values, support=support,
+            volume, None, model=model, axis=result.axis, label_values=values, support=support,
             settings=job.settings.propagation, confidence=False, cancel=cancel,
         )  # fmt: skip
         for value in values:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from ...segmentation import PreparedSupport, SupportSet
 from ..folder import CohortFolder
 from ..looks import looks_of_support
 from ..settings import CohortSettings
+from .choosing import Choice, only
+from .hashing import recipe_hash
 
 if TYPE_CHECKING:
     from ...network import InContextModel
@@ -28,7 +31,8 @@ class Job:
 
     Attributes:
         folder: The output folder, under the same path on every machine.
-        recipe: Hash of all that results hang on.
+        recipe: Hash of all that the results of the cohort hang on.
+        rest: Hash of the same but for the support.
         model: File or name of the network.
         model_sha256, support_sha256: Hashes of the two.
         devices: Where to compute; with several, each worker takes one for itself.
@@ -41,6 +45,7 @@ class Job:
 
     folder: CohortFolder
     recipe: str
+    rest: str
     model: str
     model_name: str
     model_sha256: str
@@ -52,24 +57,60 @@ class Job:
     names: dict[int, str]
     label_table: bool = False
 
+    def recipe_for(self, support: str) -> str:
+        """Hash of all that the result of a case hangs on, beside its volume; ``support`` is that of what it uses."""
+        return recipe_hash(rest=self.rest, support=support)
+
+    def choice_of(self, support: SupportSet) -> Choice:
+        """What chooses labelled scans for each case."""
+        return Choice(support, self.values, self.settings.nearest, self.folder.scan_looks, self.model_sha256)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What of the support a case gets.
+
+    Attributes:
+        support: The support of the case.
+        prepared: The same, encoded.
+        looks: Source of it to what it looks like.
+    """
+
+    support: SupportSet
+    prepared: PreparedSupport
+    looks: dict[str, np.ndarray]
+
 
 @dataclass(frozen=True, eq=False)
 class Kit:
     """What depends on the job alone.
 
     Attributes:
-        support: The support.
         model: The network on the worker's device.
-        prepared: The support, encoded.
+        choice: What of the support is for which case.
         looks: Source of the support to what it looks like.
     """
 
-    support: SupportSet
     model: InContextModel
-    prepared: PreparedSupport
+    choice: Choice
     looks: dict[str, np.ndarray]
+    _shares: OrderedDict[tuple[str, ...], Share] = field(default_factory=OrderedDict)
+
+    def share(self, sources: Sequence[str]) -> Share:
+        """The support for a case, of these sources; the same one as long as cases have the same sources."""
+        key = tuple(sources)
+        if key not in self._shares:
+            while len(self._shares) >= _MOST_SHARES:
+                self._shares.popitem(last=False)
+            support = only(self.choice.support, key)
+            looks = {source: found for source, found in self.looks.items() if source in key}
+            self._shares[key] = Share(support, PreparedSupport(support, self.model), looks)
+        self._shares.move_to_end(key)
+        return self._shares[key]
 
 
+# Choices of the support that a worker keeps encoded.
+_MOST_SHARES = 4
 _kits: dict[str, Kit] = {}
 _leases: dict[Path, tuple[str, IO[str]]] = {}
 
@@ -81,10 +122,11 @@ def kit_of(job: Job) -> Kit:
         from ...network import load_model
 
         _kits.clear()
-        support = SupportSet.load(job.folder.support)
+        choice = job.choice_of(SupportSet.load(job.folder.support))
         model = load_model(job.model, _device(job), precision=job.precision)  # type: ignore[arg-type]
         model.name = job.model_name
-        _kits[key] = Kit(support, model, PreparedSupport(support, model), looks_of_support(support, job.values, model))
+        choice.look(model)
+        _kits[key] = Kit(model, choice, looks_of_support(choice.support, job.values, model))
     return _kits[key]
 
 

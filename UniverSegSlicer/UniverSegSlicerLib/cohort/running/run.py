@@ -56,14 +56,14 @@ def _after_a_death(
         record = job.folder.read(case)
         if not job.folder.begun(case).exists():
             # Finished, and its record was on the way when the pool broke.
-            if record is not None and record.recipe == job.recipe and not record.failed and _is_new(record, case, job):
+            if record is not None and not record.failed and _is_new(record, case, job):
                 yield left.pop(name), record
             continue
         job.folder.begun(case).unlink(missing_ok=True)
         deaths[name] += 1
         if deaths[name] >= _MOST_DEATHS:
             failed = replace(
-                CaseRecord(case.name, str(case.volume), case.output, recipe=job.recipe),
+                CaseRecord(case.name, str(case.volume), case.output),
                 error=f"its worker was killed {deaths[name]} times; most probably it needs more memory than there is "
                 f"({reason.rstrip('.')}).",
             )

@@ -59,6 +59,21 @@ def join(parts: Sequence[SupportSummary]) -> SupportSummary:
     )
 
 
+def split(summary: SupportSummary) -> list[SupportSummary]:
+    """The summaries of T tasks, each with memory of its own."""
+    return [
+        SupportSummary(
+            size=summary.size,
+            keys=summary.keys[n : n + 1].clone(),
+            values=summary.values[n : n + 1].clone(),
+            mean_maps=summary.mean_maps[n : n + 1].clone(),
+            inside=(summary.inside[0][n : n + 1].clone(), summary.inside[1][n : n + 1].clone()),
+            outside=(summary.outside[0][n : n + 1].clone(), summary.outside[1][n : n + 1].clone()),
+        )
+        for n in range(len(summary.mean_maps))
+    ]
+
+
 class AttentiveCrossBlock(nn.Module):
     """Side by side: what the published cross block takes from the support, attention over its positions, prototypes.
 
@@ -114,7 +129,7 @@ class AttentiveCrossBlock(nn.Module):
         label = functional.adaptive_avg_pool2d(labels.flatten(0, 1), (rows, columns)).to(normal.dtype)
         projected = self.project_support(normal)
         value = label if self.value is None else torch.cat([label, self.value(torch.cat([projected, label], 1))], 1)
-        reduction = self._reduction(rows, total or size)
+        reduction = self.reduction(rows, total or size)
         key = functional.avg_pool2d(self.key(normal), reduction) if reduction > 1 else self.key(normal)
         value = functional.avg_pool2d(value, reduction) if reduction > 1 else value
         maps = torch.cat([label, projected, projected * label], dim=1).unflatten(0, (tasks, size)).sum(dim=1)
@@ -168,7 +183,7 @@ class AttentiveCrossBlock(nn.Module):
         found = found[..., : 1 + self.value_channels].unflatten(2, (queries, rows * columns))
         return found.permute(0, 2, 1, 4, 3).reshape(tasks * queries, -1, rows, columns)
 
-    def _reduction(self, rows: int, total: int) -> int:
+    def reduction(self, rows: int, total: int) -> int:
         """Factor by which the positions of one of ``total`` elements are averaged."""
         reduction = max(1, rows // self.key_side)
         while total * (rows // reduction) ** 2 > MOST_KEYS and rows % (2 * reduction) == 0:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .architecture import AttentiveArchitecture
-from .cross_block import AttentiveCrossBlock, SupportSummary, join, side_by_side
+from .cross_block import AttentiveCrossBlock, SupportSummary, join, side_by_side, split
 from .encoder import FEATURES, EfficientNetLite0
 from .prompts import PROMPT_CHANNELS, prompt_maps, spread_clicks
 
@@ -51,6 +51,12 @@ def join_examples(parts: Sequence[EncodedExamples]) -> EncodedExamples:
     """All elements of several parts of the same support sets."""
     levels = tuple(join(level) for level in zip(*(part.levels for part in parts), strict=True))
     return EncodedExamples(levels, torch.stack([part.fine for part in parts]).sum(dim=0))
+
+
+def split_examples(encoded: EncodedExamples) -> list[EncodedExamples]:
+    """Each of T support sets by itself, with memory of its own."""
+    levels = zip(*(split(level) for level in encoded.levels), strict=True)
+    return [EncodedExamples(own, fine.clone()) for own, fine in zip(levels, encoded.fine.split(1), strict=True)]
 
 
 class AttentiveUniverSeg(nn.Module):
@@ -156,6 +162,11 @@ class AttentiveUniverSeg(nn.Module):
         pairs = torch.cat([images, labels], dim=2).flatten(0, 1)
         fine = torch.cat([self.fine_support(pairs), pairs[:, 1:]], dim=1).unflatten(0, (tasks, size)).sum(dim=1)
         return EncodedExamples(levels, fine)
+
+    def reductions(self, rows: int, total: int) -> tuple[int, ...]:
+        """Factors by which keys of slices of so many rows are averaged in a support set of ``total`` elements."""
+        sides = [rows * self.architecture.enlarge // 2 ** (level + 1) for level in _CROSSED]
+        return tuple(block.reduction(side, total) for side, block in zip(sides, self.cross, strict=True))
 
     def decode(self, queries: Tensor, examples: EncodedExamples | None, features: list[Tensor] | None = None) -> Tensor:
         """Logits ``(T, K, 1, H, W)`` of queries ``(T, K, Q, H, W)``.

@@ -13,10 +13,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...imaging import Geometry
+from .lookup import Lookup
 from .sampling import array_of, blurred, corners, extent, grid_over, points_of, sampled
 
-# Points per side of the structure's surroundings on each level, Gauss-Newton steps there, and places that go on.
-_LEVELS = ((13, 6, 5), (26, 8, 3), (44, 6, 3))
+# Points per side of the structure's surroundings on each level, what size of detail they show (as so many to a side),
+# Gauss-Newton steps there, and places that go on. Two steps show which of the starts are worth more; few points lead
+# near the last place, and all of them, in a last step, to it.
+_LEVELS = ((13, 13, 2, 5), (13, 13, 5, 3), (26, 26, 8, 3), (30, 44, 5, 3), (44, 44, 1, 3))
 # Places that lie closer than this share of a side are one; those less similar than the best by more are dropped.
 _SAME_PLACE, _FAR_LESS_SIMILAR = 0.06, 0.15
 # Points per side when whole scans are searched, the peaks of the search that serve as starts, and its largest grid.
@@ -94,15 +97,15 @@ def register(
     side = float(np.prod(np.maximum(high, 1.0)) ** (1 / 3))
     centre = grid.to_world((np.array(grid.size) - 1) / 2)
     whole = np.maximum(extent(scan_grid), 1.0)
-    step = max(side / _LEVELS[-1][0], float((np.prod(whole) / _LARGEST_SCAN) ** (1 / 3)))
+    step = max(side / _LEVELS[-1][1], float((np.prod(whole) / _LARGEST_SCAN) ** (1 / 3)))
     base_grid = grid_over(scan_grid, np.zeros(3), extent(scan_grid), step)
     base = sampled(blurred(scan, step / 2), base_grid)
     found = [
         Affine(size * np.eye(3), shift, centre, -1.0)
         for size, shift in _starts(atlas, grid, base, base_grid, side, core)
     ]
-    for points, steps, kept in _LEVELS:
-        level = _Level(atlas, grid_over(grid, low, high, side / points), base, side / points)
+    for points, detail, steps, kept in _LEVELS:
+        level = _Level(atlas, grid_over(grid, low, high, side / points), base, base_grid, side / detail)
         climbed = []
         for start in found:
             check()
@@ -184,16 +187,10 @@ def _likest(
 class _Level:
     """The points of one level, and what the new scan shows there."""
 
-    def __init__(self, atlas: sitk.Image, grid: Geometry, scan: sitk.Image, step: float) -> None:
-        self._grid = grid
+    def __init__(self, atlas: sitk.Image, grid: Geometry, scan: sitk.Image, scan_grid: Geometry, step: float) -> None:
         self._target = array_of(sampled(blurred(atlas, step / 2), grid)).ravel().astype(float)
         self._points = points_of(grid)
-        smooth = blurred(scan, step / 2)
-        slope = sitk.Gradient(smooth, True, True)
-        ones = sitk.Image(scan.GetSize(), sitk.sitkFloat32) + 1
-        ones.CopyInformation(scan)
-        slopes = [sitk.VectorIndexSelectionCast(slope, axis, sitk.sitkFloat32) for axis in range(3)]
-        self._looks = sitk.Compose([smooth, *slopes, ones])
+        self._lookup = Lookup(blurred(scan, step / 2), scan_grid)
 
     def climb(self, start: Affine, steps: int) -> Affine:
         """Raise the similarity; what is returned is never less similar than the start."""
@@ -203,7 +200,7 @@ class _Level:
         best, damping = None, _DAMPING
         here, normal, slope = start, np.eye(12), np.zeros(12)
         for left in range(2 * steps, -1, -1):
-            look = array_of(sampled(self._looks, self._grid, here.transform)).reshape(-1, 5).astype(float)
+            look = self._lookup.at(around @ here.matrix.T + here.centre + here.shift).astype(float)
             similarity = self._similarity(look[:, 0], look[:, 4])
             if best is None or similarity > best.similarity + 1e-5:
                 best = Affine(here.matrix, here.shift, here.centre, similarity)
