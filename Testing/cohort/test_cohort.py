@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,16 @@ def test_other_spacing_than_the_support_is_a_warning(made: Made, factor: float, 
     write_volume(made.volumes / "a.nii.gz", body()[0].array, grid)
     (record,) = made.run().records
     assert not record.failed and any("those of the support 1 x 1 mm" in text for text in record.warnings) == warned
+
+
+def test_slices_of_another_kind_of_picture_are_a_warning(made: Made) -> None:
+    """The bundled network's features tell a bright body in noise from stripes."""
+    k, j, i = np.indices(GRID.shape)
+    write_volume(made.volumes / "b.nii.gz", (100.0 * ((i + k) % 4 < 2) + 10 * (j % 3)).astype(np.float32), GRID)
+    (made.volumes / "c.nii.gz").unlink()
+    alike, foreign = made.run(model="default").records
+    assert not any("looks unlike the slices" in text for text in alike.warnings)
+    assert not foreign.failed and any(
+        re.search(r"looks unlike the slices of the support \(distance \d\.\d\d, up to 0\.6 is usual\)", text)
+        for text in foreign.warnings
+    )

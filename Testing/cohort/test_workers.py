@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -127,6 +128,38 @@ def test_ray(made: Made) -> None:
     pytest.importorskip("ray", exc_type=ImportError)
     cohort = made.run(backend="ray", jobs=2)
     assert facts(cohort) == facts(made.run(output=made.root / "alone"))
+
+
+def test_a_ray_worker_that_is_killed_loses_nothing(made: Made) -> None:
+    pytest.importorskip("ray", exc_type=ImportError)
+    psutil = pytest.importorskip("psutil")
+    begun, killed = made.out / ".cohort" / "begun", []
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 200
+        while not killed and time.monotonic() < deadline:
+            if begun.is_dir() and any(begun.iterdir()):
+                # Ray names its processes by what they do.
+                for process in psutil.Process().children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        if " ".join(process.cmdline()).startswith("ray::PoolActor"):
+                            os.kill(process.pid, signal.SIGKILL)
+                            killed.append(process.pid)
+                            break
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    cohort = made.run(backend="ray", jobs=2)
+    killer.join()
+    assert killed and not cohort.failed
+    assert facts(cohort) == facts(made.run(output=made.root / "alone"))
+
+
+def test_a_ray_cluster_that_cannot_be_reached(made: Made) -> None:
+    pytest.importorskip("ray", exc_type=ImportError)
+    with pytest.raises(InputError, match=r"scheduler nowhere: no Ray cluster answers there"):
+        made.run(backend="ray", scheduler="nowhere")
 
 
 def test_each_worker_has_a_device_of_its_own(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

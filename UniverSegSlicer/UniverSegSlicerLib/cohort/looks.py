@@ -58,6 +58,20 @@ def looks_of_whole(volume: Volume, axis: str, model: InContextModel) -> np.ndarr
     return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
 
 
+def looks_of_slices(support: SupportSet, model: InContextModel) -> dict[str, np.ndarray]:
+    """The same of the examples of each source of a support set."""
+    looks = {}
+    for source in dict.fromkeys(example.source for example in support.examples if example.used):
+        examples = [e for e in support.examples if e.used and e.source == source]
+        seen = []
+        for n in _evenly(np.arange(len(examples))):
+            image = examples[n].image
+            seen.append(_frame(image.shape, examples[n].spacing, None, model.resolution).to_network(image))
+        mean = model.describe(np.stack(seen)).mean(axis=0)
+        looks[source] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return looks
+
+
 def looks_of_support(support: SupportSet, values: Sequence[int], model: InContextModel) -> dict[str, np.ndarray]:
     """The same for each source of a support set that holds one of the labels; rows that it cannot fill are NaN."""
     sources: dict[str, list] = {}

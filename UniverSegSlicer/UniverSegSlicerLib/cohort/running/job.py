@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...locking import try_lock
 from ...segmentation import PreparedSupport, SupportSet
 from ..folder import CohortFolder
-from ..looks import looks_of_support
+from ..looks import looks_of_slices, looks_of_support
 from ..settings import CohortSettings
 from .choosing import Choice, only
 from .hashing import recipe_hash
@@ -89,11 +89,15 @@ class Kit:
         model: The network on the worker's device.
         choice: What of the support is for which case.
         looks: Source of the support to what it looks like.
+        slices: Source to what its slices look like as a whole; empty where the support has whole scans, whose
+            registration tells by itself what does not fit, and with published networks, whose features were not
+            measured.
     """
 
     model: InContextModel
     choice: Choice
     looks: dict[str, np.ndarray]
+    slices: dict[str, np.ndarray]
     _shares: OrderedDict[tuple[str, ...], Share] = field(default_factory=OrderedDict)
 
     def share(self, sources: Sequence[str]) -> Share:
@@ -120,13 +124,17 @@ def kit_of(job: Job) -> Kit:
     key = f"{job.folder.path} {job.recipe} {job.devices} {job.precision}"
     if key not in _kits:
         from ...network import load_model
+        from ...network.attentive.architecture import AttentiveArchitecture
 
         _kits.clear()
         choice = job.choice_of(SupportSet.load(job.folder.support))
         model = load_model(job.model, _device(job), precision=job.precision)  # type: ignore[arg-type]
         model.name = job.model_name
         choice.look(model)
-        _kits[key] = Kit(model, choice, looks_of_support(choice.support, job.values, model))
+        support = choice.support
+        told = any(scan.used for scan in support.scans) or not isinstance(model.architecture, AttentiveArchitecture)
+        slices = {} if told else looks_of_slices(support, model)
+        _kits[key] = Kit(model, choice, looks_of_support(support, job.values, model), slices)
     return _kits[key]
 
 
