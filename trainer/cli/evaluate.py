@@ -100,12 +100,18 @@ def bundle(
     evaluation: Annotated[
         list[Path] | None, typer.Option(help="Folder that evaluate wrote, for the card's results; may be repeated.")
     ] = None,
+    mix: Annotated[
+        Path | None,
+        typer.Option(help="Model file or run that this run began with: its weights are mixed in."),
+    ] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="The share of --mix in the weights.")] = 0.4,
 ) -> None:
     """Write a run's averaged weights as the bundled model, enter its hash, and write its model card beside it."""
+    from trainer.learning.release import Mixed, enter_in_catalogue, write_model_card
     from trainer.learning.release import bundle as write_bundle
-    from trainer.learning.release import enter_in_catalogue, write_model_card
 
-    facts = write_bundle(run, output, name=name, resolution=resolution or None)
+    mixed = Mixed(mix, share) if mix else None
+    facts = write_bundle(run, output, name=name, resolution=resolution or None, mixed=mixed)
     if catalogue.is_file():
         enter_in_catalogue(catalogue, name, facts)
     card = write_model_card(run, output.with_suffix(".md"), facts, store=store, evaluations=evaluation or ())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from trainer.cli.app import run
 from UniverSegSlicerLib.network.loading import load_model
+from UniverSegSlicerLib.network.weights.files import read_network
+from UniverSegSlicerLib.network.weights.safetensors import read_safetensors
 
 SETTINGS = {
     "name": "small",
@@ -52,6 +56,35 @@ def test_train_stop_resume_and_bundle(tmp_path: Path, config: Path, capsys: pyte
     card = weights.with_suffix(".md").read_text(encoding="utf-8")
     assert "| updates | 3 |" in card
     assert entry["sha256"] in card
+
+
+def test_a_bundle_may_be_the_mean_with_the_model_that_the_run_began_with(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, first, second = ["train", str(config), "--accelerator", "cpu"], tmp_path / "first", tmp_path / "second"
+    old, new, mean = (tmp_path / f"{name}.safetensors" for name in ("old", "new", "mean"))
+    assert run([*train, "--run", str(first)]) == 0
+    assert run(["bundle", str(first), "-o", str(old), "--catalogue", str(tmp_path / "none.json")]) == 0
+    assert run([*train, "--run", str(second), "--initial", str(old)]) == 0
+    bundle = ["bundle", str(second), "--catalogue", str(tmp_path / "none.json")]
+    assert run([*bundle, "-o", str(new)]) == 0
+    assert run([*bundle, "-o", str(mean), "--mix", str(old), "--share", "0.25"]) == 0
+    a, b, c = (read_network(path).state_dict() for path in (old, new, mean))
+    assert any(not torch.equal(a[name], b[name]) for name in a)
+    for name in a:
+        torch.testing.assert_close(c[name], 0.25 * a[name] + 0.75 * b[name], rtol=0, atol=2e-3)
+    card = mean.with_suffix(".md").read_text(encoding="utf-8")
+    digest = hashlib.sha256(old.read_bytes()).hexdigest()
+    assert f"mean of this run's, 75%, and of those of the model file with SHA-256 {digest}, 25%" in card
+    told = json.loads(read_safetensors(mean)[1]["training"])
+    assert told["mixed"] == {"share": 0.25, "sha256": digest} and told["before"]["step"] == 3
+    assert "mixed" not in json.loads(read_safetensors(new)[1]["training"])
+
+    capsys.readouterr()
+    assert run([*bundle, "-o", str(mean), "--mix", str(tmp_path / "absent")]) == 2
+    assert "absent" in capsys.readouterr().err
+    assert run([*bundle, "-o", str(mean), "--mix", "Resources/Weights/default.safetensors"]) == 2
+    assert "default.safetensors" in capsys.readouterr().err
 
 
 def test_an_unknown_key_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,12 @@ from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.writing import write_whole
 
 from ..loop.checkpoints import averaged_network, find_checkpoint
+from .mixing import Mixed, mix
 
 
-def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int | None = None) -> dict[str, Any]:
+def bundle(
+    run: Path, weights: Path, *, name: str = "default", resolution: int | None = None, mixed: Mixed | None = None
+) -> dict[str, Any]:
     """Write a run's averaged weights as a model file.
 
     Args:
@@ -25,25 +28,31 @@ def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int |
         weights: The file to write, ending in ``.safetensors``.
         name: The model's name.
         resolution: Side of the images that the model shall be used at (None: that of the configuration).
+        mixed: Another network of the same descent, whose share in the weights is taken.
 
     Returns:
-        Facts of the file: ``file``, ``sha256``, ``bytes``, ``steps``, ``parameters``.
+        Facts of the file: ``file``, ``sha256``, ``bytes``, ``steps``, ``parameters``, ``architecture``, ``mixed``.
 
     Raises:
-        InputError: It is a baseline's run.
-        ModelError: There is no checkpoint.
+        InputError: It is a baseline's run, or a share is none.
+        ModelError: There is no checkpoint, or what is mixed in is of another architecture.
         OutputError: The file cannot be written.
     """
     checkpoint = find_checkpoint(run)
     network = averaged_network(checkpoint)
     if isinstance(network, Baseline):
         raise InputError(f"{run} is a baseline, {network.architecture.family}; only our own networks are bundled.")
+    if mixed is not None:
+        mix(network, mixed)
     if resolution is not None:
         network.architecture = replace(network.architecture, resolution=resolution)
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))
     facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")} | {
         "before": record.get("before", {})
     }
+    told = mixed.told() if mixed else None
+    if told:
+        facts["mixed"] = told
     write_network(weights, network, {"name": name, "training": json.dumps(facts, sort_keys=True)}, half=True)
     content = weights.read_bytes()
     parameters = sum(value.numel() for value in read_network(weights).state_dict().values())
@@ -55,6 +64,7 @@ def bundle(run: Path, weights: Path, *, name: str = "default", resolution: int |
         "steps": record["step"],
         "parameters": parameters,
         "architecture": network.architecture.to_dict(),
+        "mixed": told,
     }
 
 

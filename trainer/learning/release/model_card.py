@@ -43,6 +43,7 @@ def write_model_card(
         _architecture_part(facts),
         _encoder_part(facts, config),
         _training_part(record),
+        _mixed_part(facts.get("mixed")),
     ]
     if store is not None:
         parts.append(_data_part(store, config["data"]))
@@ -112,6 +113,16 @@ def _training_part(record: Mapping[str, Any]) -> str:
         steps = ", ".join(str(entry["from_step"]) for entry in record["configs"][1:])
         text += f"\nThe run was resumed at the updates {steps}; every configuration is in its record.\n"
     return text
+
+
+def _mixed_part(mixed: Mapping[str, Any] | None) -> str:
+    if not mixed:
+        return ""
+    of = f"the model file with SHA-256 {mixed['sha256']}" if mixed["sha256"] else "an earlier run"
+    return (
+        f"The weights are the mean of this run's, {1 - mixed['share']:.0%}, and of those of {of}, {mixed['share']:.0%} "
+        "(Wortsman et al., Model soups, ICML 2022).\n"
+    )
 
 
 def _data_part(store: Path, data: Mapping[str, Any]) -> str:
