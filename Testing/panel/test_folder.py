@@ -70,6 +70,7 @@ def test_a_folder_with_a_damaged_volume(marked: Any, scans: Path, tmp_path: Path
     assert not desk.enabled("folderStartButton") and not desk.enabled("folderInputPathLineEdit")
     assert desk.enabled("segmentButton"), "Slicer can be used meanwhile"
     bar = desk.ui.folderProgressBar
+    desk.ui.folderSection.setProperty("collapsed", False)
     assert bar.isVisibleTo(desk.ui.folderSection)
     seen: list[tuple[int, str]] = []
 
