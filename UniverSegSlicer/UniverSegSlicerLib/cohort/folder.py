@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..locking import folder_lock
-from ..writing import write_whole
+from ..writing import replacing_stream, write_whole
 from .inputs.case import Case
 from .record import CaseRecord
 
@@ -110,10 +110,7 @@ class CohortFolder:
 
     def looks_of(self, case: Case) -> np.ndarray | None:
         """(labels, C) float32 as :mod:`.looks` wrote it; None where there is none."""
-        try:
-            return np.load(self.looks(case), allow_pickle=False)
-        except (OSError, ValueError):
-            return None
+        return read_array(self.looks(case))
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -166,3 +163,17 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{folder} cannot be written to: {error.strerror or error}.") from error
+
+
+def write_array(file: Path, array: np.ndarray) -> None:
+    """Keep an array; the file appears whole."""
+    with replacing_stream(file) as stream:
+        np.save(stream, array)
+
+
+def read_array(file: Path) -> np.ndarray | None:
+    """What was kept; None where there is nothing that can be used."""
+    try:
+        return np.load(file, allow_pickle=False)
+    except (OSError, ValueError):
+        return None

@@ -37,7 +37,7 @@ def looks_of_volume(
     for value in values:
         held = np.flatnonzero((found == value).any(axis=(1, 2)))
         box = Box.around(found[held] == value) if len(held) else None
-        chosen = _evenly(held if len(held) else np.arange(len(images))[len(images) // 4 : -(len(images) // 4) or None])
+        chosen = _evenly(held if len(held) else _inner(len(images)))
         frame = _frame(images.shape[1:], spacing, box, model.resolution)
         seen = np.stack([frame.to_network(window.apply(images[n])) for n in chosen])
         rows.append(model.describe(seen).mean(axis=0))
@@ -51,11 +51,9 @@ def looks_of_whole(volume: Volume, axis: str, model: InContextModel) -> np.ndarr
     """
     images = slice_stack(volume.array, axis)
     window = IntensityWindow.of(volume.array)
-    inner = np.arange(len(images))[len(images) // 4 : -(len(images) // 4) or None]
     frame = _frame(images.shape[1:], slice_spacing(volume.geometry, axis), None, model.resolution)
-    seen = np.stack([frame.to_network(window.apply(images[n])) for n in _evenly(inner)])
-    mean = model.describe(seen).mean(axis=0)
-    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    seen = np.stack([frame.to_network(window.apply(images[n])) for n in _evenly(_inner(len(images)))])
+    return _direction(seen, model)
 
 
 def looks_of_slices(support: SupportSet, model: InContextModel) -> dict[str, np.ndarray]:
@@ -67,8 +65,7 @@ def looks_of_slices(support: SupportSet, model: InContextModel) -> dict[str, np.
         for n in _evenly(np.arange(len(examples))):
             image = examples[n].image
             seen.append(_frame(image.shape, examples[n].spacing, None, model.resolution).to_network(image))
-        mean = model.describe(np.stack(seen)).mean(axis=0)
-        looks[source] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+        looks[source] = _direction(np.stack(seen), model)
     return looks
 
 
@@ -117,6 +114,17 @@ def nearest(looks: np.ndarray, support: Mapping[str, np.ndarray]) -> float | Non
 def _frame(shape: tuple[int, ...], spacing: tuple[float, float], box: Box | None, side: int) -> SliceFrame:
     rows, cols = shape
     return SliceFrame.fit((rows, cols), spacing, region_around(box, (rows, cols), spacing, PropagationSettings()), side)
+
+
+def _direction(seen: np.ndarray, model: InContextModel) -> np.ndarray:
+    """The mean features of pictures (N, size, size), float32 (C,) of length 1."""
+    mean = model.describe(seen).mean(axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+
+
+def _inner(count: int) -> np.ndarray:
+    """The numbers of ``count`` slices without the outer quarters."""
+    return np.arange(count)[count // 4 : -(count // 4) or None]
 
 
 def _evenly(numbers: np.ndarray) -> np.ndarray:

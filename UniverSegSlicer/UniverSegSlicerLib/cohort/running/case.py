@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +17,12 @@ from ...imaging import Volume, slice_spacing
 from ...progress import CancelToken
 from ...segmentation import Propagation, SupportSet, propagate
 from ...writing import write_whole
+from ..folder import write_array
 from ..inputs.bids import label_table
 from ..inputs.case import Case, without_ending
 from ..looks import looks_of_volume, looks_of_whole, nearest
 from ..record import CaseRecord, LabelFacts
 from ..report.cuts import cuts_of
-from .choosing import axis_of, write_array
 from .hashing import content_hash, stamp_of
 from .job import Job, Kit, kit_of, one_thread
 
@@ -122,7 +121,7 @@ def _sources(job: Job, case: Case, volume: Volume, kit: Kit) -> list[str]:
     """What of the support is for this case."""
     if not kit.choice.needed:
         return kit.choice.sources(None)
-    axis = axis_of(kit.choice.support)
+    axis = kit.choice.support.axis
     own = looks_of_whole(volume, axis, kit.model)
     write_array(job.folder.whole_looks(case, axis, job.model_sha256), own)
     return kit.choice.sources(own)
@@ -223,7 +222,7 @@ def _write(job: Job, case: Case, volume: Volume, result: Propagation, looks: np.
         write_label_map(made, result.labels, volume.geometry)
         if job.settings.report:
             write_whole(job.folder.picture(case), cuts_of(volume, result.labels, job.values))
-        _save(job.folder.looks(case), beside / "looks.npy", looks)
+        write_array(job.folder.looks(case), looks)
         if job.label_table:
             write_whole(final.with_name(f"{without_ending(final.name)}.tsv"), label_table(job.names))
         made.replace(final)
@@ -234,8 +233,3 @@ def _write(job: Job, case: Case, volume: Volume, result: Propagation, looks: np.
         raise OutputError(f"{final} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _save(final: Path, beside: Path, array: np.ndarray) -> None:
-    np.save(beside, array)
-    beside.replace(final)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...segmentation import SupportSet
-from ...writing import replacing_stream
+from ..folder import read_array, write_array
 from ..inputs.supports import support_hash
 from ..looks import looks_of_whole
 from .hashing import recipe_hash
@@ -78,7 +78,7 @@ class Choice:
                 if found is None:
                     if model is None:
                         return False
-                    found = looks_of_whole(scan.image, axis_of(self.support), model)
+                    found = looks_of_whole(scan.image, self.support.axis, model)
                     write_array(file, found)
                 looks[scan.source] = found
             self._looks = looks
@@ -99,23 +99,3 @@ class Choice:
     def hash_of(self, sources: Sequence[str]) -> str:
         """SHA-256 of what comes from these sources, as far as it says something about the labels."""
         return recipe_hash(parts=[self._parts[source] for source in sources])
-
-
-def axis_of(support: SupportSet) -> str:
-    """The axis of most of the examples."""
-    axes = [e.axis for e in support.examples if e.used and e.axis is not None]
-    return max(sorted(set(axes)), key=axes.count) if axes else "k"
-
-
-def write_array(file: Path, array: np.ndarray) -> None:
-    """Keep an array; the file appears whole."""
-    with replacing_stream(file) as stream:
-        np.save(stream, array)
-
-
-def read_array(file: Path) -> np.ndarray | None:
-    """What was kept; None where there is nothing that can be used."""
-    try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError):
-        return None

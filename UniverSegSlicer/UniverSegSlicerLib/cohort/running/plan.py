@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...segmentation import SupportSet
+from ..folder import read_array
 from ..inputs.case import Case
 from ..record import CaseRecord
-from .choosing import Choice, axis_of, read_array
+from .choosing import Choice
 from .hashing import is_unchanged
 from .job import Job
 
@@ -48,7 +49,7 @@ def make_plan(cases: Sequence[Case], job: Job, support: SupportSet) -> Plan:
 
 
 def _holds(case: Case, record: CaseRecord, job: Job, choice: Choice) -> bool:
-    own = read_array(job.folder.whole_looks(case, axis_of(choice.support), job.model_sha256)) if choice.needed else None
+    own = read_array(job.folder.whole_looks(case, choice.support.axis, job.model_sha256)) if choice.needed else None
     if choice.needed and own is None:
         return False
     recipe = job.recipe_for(choice.hash_of(choice.sources(own)))

@@ -284,8 +284,7 @@ def _marked(
         found = find_marked_slices(requested, axis)
         return found.axis, found.indices
     if axis == "auto":
-        axes = [e.axis for e in support.examples if e.used and e.axis is not None]
-        axis = max(sorted(set(axes)), key=axes.count) if axes else "k"
+        axis = support.axis
     array_axis(axis)
     return axis, ()
 

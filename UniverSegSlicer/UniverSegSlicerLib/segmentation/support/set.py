@@ -50,6 +50,12 @@ class SupportSet:
         held = [e.label_values for e in self.examples if e.used] + [s.label_values for s in self.scans if s.used]
         return tuple(sorted({value for values in held for value in values}))
 
+    @property
+    def axis(self) -> str:
+        """The slice axis of most of the examples in use; k where none of them says."""
+        axes = [e.axis for e in self.examples if e.used and e.axis is not None]
+        return max(sorted(set(axes)), key=axes.count) if axes else "k"
+
     def supporting(self, label: int) -> tuple[SupportExample, ...]:
         """The examples in use that say something about a label."""
         return tuple(e for e in self.examples if e.supports(label))

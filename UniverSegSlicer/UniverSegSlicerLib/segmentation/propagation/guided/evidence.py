@@ -123,6 +123,7 @@ def gather(
     coarse = sources[0][1].shape[-1]
     shape = torch.zeros_like(images)
     brightness = torch.zeros_like(images)
+    bins = {blur: _bins_of(images, blur) for blur in {mark.blur for mark, _ in sources}}
     looks, labels, weights = [], [], []
     for (mark, fields), share in zip(sources, shares, strict=True):
         weight = torch.as_tensor(np.asarray(share, np.float32), device=images.device).view(-1, 1, 1, 1)
@@ -130,7 +131,7 @@ def gather(
         moved = warped(both.expand(count, -1, -1, -1), resized(fields, size))
         shape += weight * moved[:, :1]
         ratio = torch.as_tensor(mark.ratio, dtype=images.dtype, device=images.device)
-        brightness += weight * ratio[_bins_of(images, mark.blur)]
+        brightness += weight * ratio[bins[mark.blur]]
         looks.append(_reduced(moved[:, 1:], coarse))
         labels.append(_reduced(torch.sigmoid(2 * moved[:, :1]), coarse))
         weights.append(weight)
