@@ -82,7 +82,7 @@ def _near(mask: np.ndarray, steps: int) -> np.ndarray:
     return mask
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model() -> type[BrightnessModel]:
     """The class of the stand-in, for models with other planes."""
     return BrightnessModel

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from UniverSegSlicerLib.errors import Cancelled, InputError
 from UniverSegSlicerLib.imaging import Box, IntensityWindow
 from UniverSegSlicerLib.progress import CancelToken
-from UniverSegSlicerLib.segmentation import ClickSession, SupportSet, click_segment
+from UniverSegSlicerLib.segmentation import ClickSession, SupportExample, SupportSet, click_segment
 
 INSIDE = (27.0, 28.0)  # (row, col) in structure 2 of the phantom
 INCLUDE, EXCLUDE, PRIOR = 1, 2, 3
@@ -75,6 +77,46 @@ def test_a_session_encodes_its_examples_once(phantom, model) -> None:
     for n in (10, 12, 14):
         session.segment(window.apply(phantom.volume.array[n]), include=[INSIDE])
     assert model.encoded == [2]
+
+
+def test_answers_that_differ_by_pixels_are_looked_at_through_the_same_square(model) -> None:
+    def disc(row, col, radius):
+        y, x = np.mgrid[:300, :300]
+        return (np.hypot(y - row, x - col) < radius).astype(np.float32)
+
+    support = SupportSet((SupportExample(disc(150, 140, 22), disc(150, 140, 22).astype(np.uint16)),))
+    session = ClickSession(model, shape=(300, 300), support=support)
+    for step in range(8):
+        row, col, radius = 130 + step % 3, 160 - step % 2, 20 + step % 4
+        image = disc(row, col, radius)
+        session.segment(image, include=[(row, col)], prior=image)
+    assert 1 <= len(model.encoded) <= 4 < 8
+
+
+@given(
+    row=st.integers(0, 399),
+    col=st.integers(0, 299),
+    size=st.integers(1, 150),
+    spacing=st.floats(0.4, 3),
+    click_row=st.integers(0, 399),
+    click_col=st.integers(0, 299),
+)
+@settings(max_examples=50)
+def test_the_square_holds_what_was_found_and_every_click(
+    make_model, row, col, size, spacing, click_row, click_col
+) -> None:
+    model = make_model()
+    prior = np.zeros((400, 300), np.float32)
+    prior[row : row + size, col : col + size] = 1
+    session = ClickSession(model, shape=prior.shape, spacing=(spacing, 1.0))
+    session.segment(prior, include=[(click_row, click_col)], prior=prior)
+    first = model.queries[0][0]
+    assert first[INCLUDE].sum() == 1  # the click is in sight
+    square = first[PRIOR] > 0.5
+    # ... and so is the whole structure: nothing of it at the rim, unless it reaches the rim of the slice.
+    inside = row > 0 and col > 0 and row + size < 400 and col + size < 300
+    if inside and square.any():
+        assert not (square[0].any() or square[-1].any() or square[:, 0].any() or square[:, -1].any())
 
 
 def test_a_session_does_not_remember_clicks(phantom, picture, model) -> None:

@@ -22,8 +22,8 @@ from trainer.learning.evaluation.in_context import (
     score_task,
     support_entries,
 )
+from trainer.learning.evaluation.summary import Evaluation, write_evaluation
 from trainer.learning.evaluation.volume_scores import METHODS, VolumeScore, mean_volume_dice, place_marks, score_volume
-from trainer.learning.evaluation.whole import Evaluation, write_evaluation
 from trainer.learning.report import markdown_table
 from trainer.learning.step_bench import direct_logits, time_steps
 from trainer.tasks.pool import DataPool

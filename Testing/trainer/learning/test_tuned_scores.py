@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from trainer.learning.evaluation.summary import Evaluation, write_evaluation
 from trainer.learning.evaluation.tuned_scores import TunedScore, score_tuned, tuned_summary
-from trainer.learning.evaluation.whole import Evaluation, write_evaluation
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.inference import InContextModel

@@ -57,6 +57,13 @@ def segment(
             help="Every image shows the structure: cut an unsure answer at half of its highest value.",
         ),
     ] = False,
+    closer: Annotated[
+        bool,
+        typer.Option(
+            "--closer/--once",
+            help="Look a second time, closer, at what whole images show small; --once does without, as in the paper.",
+        ),
+    ] = True,
     ensemble: EnsembleOption = 1,
     logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
     network: NetworkChoice,
@@ -87,7 +94,9 @@ def segment(
         for batch in _batches(queries):
             stage = sub_progress(report, done / len(queries), (done + len(batch)) / len(queries))
             pictures = list(batch.values())
-            results = segment_images(pictures, examples, model, ensemble=ensemble, seed=seed, progress=stage)
+            results = segment_images(
+                pictures, examples, model, ensemble=ensemble, seed=seed, closer=closer, progress=stage
+            )
             for stem, result in zip(batch, results, strict=True):
                 cut = present_cutoff(result) if present else 0.0
                 write_picture(beside / f"{stem}.png", np.where(result > cut, 255, 0).astype(np.uint8))

@@ -72,15 +72,32 @@ class SliceFrame:
         if not whole.holds(box):
             raise InputError(f"box {box} reaches out of the slice of {rows} x {cols} pixels.")
         side = max(box.shape[0] * row_mm, box.shape[1] * col_mm)
+        centre = ((box.row_start + box.row_stop) / 2 * row_mm, (box.col_start + box.col_stop) / 2 * col_mm)
+        return cls.around((rows, cols), (row_mm, col_mm), centre, side, size)
+
+    @classmethod
+    def around(
+        cls,
+        shape: tuple[int, int],
+        spacing: tuple[float, float],
+        centre_mm: tuple[float, float],
+        side_mm: float,
+        size: int = 128,
+    ) -> SliceFrame:
+        """A square of a given side around a place of a slice, moved where it would leave the slice.
+
+        Args:
+            shape: (rows, cols) of the slice.
+            spacing: (row_mm, col_mm), both positive.
+            centre_mm: (row, col) of its middle, from the outer corner of pixel (0, 0).
+            side_mm: Its side; a square that is larger than the slice has the slice in its middle.
+            size: Side in network pixels.
+        """
         starts = []
-        for first, stop, pixel, count in (
-            (box.row_start, box.row_stop, row_mm, rows),
-            (box.col_start, box.col_stop, col_mm, cols),
-        ):
-            spare = count * pixel - side
-            wanted = (first + stop) / 2 * pixel - side / 2
-            starts.append(min(max(wanted, 0.0), spare) if spare >= 0 else spare / 2)
-        return cls((rows, cols), (row_mm, col_mm), (starts[0], starts[1]), side, int(size))
+        for wanted, count, pixel in zip(centre_mm, shape, spacing, strict=True):
+            spare = count * pixel - side_mm
+            starts.append(min(max(wanted - side_mm / 2, 0.0), spare) if spare >= 0 else spare / 2)
+        return cls(shape, spacing, (starts[0], starts[1]), side_mm, int(size))
 
     @property
     def pixel_mm(self) -> float:

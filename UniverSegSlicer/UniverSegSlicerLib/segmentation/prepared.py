@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .predictor import SupportStack
-from .settings import PropagationSettings
-from .support.planes import example_planes
+from .looking import ScaledExamples
 from .support.set import SupportSet
 
 if TYPE_CHECKING:
@@ -30,13 +26,10 @@ class PreparedSupport:
 
     def __init__(self, support: SupportSet, model: InContextModel) -> None:
         self.support, self.model = support, model
-        self._stacks: dict[tuple[int, PropagationSettings | None], SupportStack] = {}
+        self._examples: dict[int, ScaledExamples] = {}
 
-    def stack(self, label: int, region: PropagationSettings | None) -> SupportStack:
-        """The examples of a label: around their own structure, or whole without settings of a region."""
-        key = label, region
-        if key not in self._stacks:
-            others = self.support.supporting(label)
-            images, masks = example_planes(others, label, self.model.resolution, region)
-            self._stacks[key] = SupportStack(self.model, images, masks, np.full(len(others), np.nan))
-        return self._stacks[key]
+    def examples(self, label: int) -> ScaledExamples:
+        """The examples of a label at the scales of whole slices and of closer looks."""
+        if label not in self._examples:
+            self._examples[label] = ScaledExamples(self.support.supporting(label), label, self.model)
+        return self._examples[label]

@@ -133,14 +133,14 @@ def score_task(
         logits = at_resolution(logits, pool.resolution)
         target = pool.read_masks(task.masks[[query]])[:, None] > 0.5
         described = (task.dataset, task.name, int(task.subjects[query]), int(query), support)
-        scores += [Score(*described, draw, *_dice_both_ways(one[None], target)) for draw, one in enumerate(logits)]
+        scores += [Score(*described, draw, *dice_both_ways(one[None], target)) for draw, one in enumerate(logits)]
         if draws > 1:
             together = torch.logit(torch.sigmoid(logits).mean(dim=0, keepdim=True))
-            scores.append(Score(*described, -1, *_dice_both_ways(together, target)))
+            scores.append(Score(*described, -1, *dice_both_ways(together, target)))
     return scores
 
 
-def _dice_both_ways(logits: Tensor, target: Tensor) -> tuple[float, float]:
+def dice_both_ways(logits: Tensor, target: Tensor) -> tuple[float, float]:
     """Dice of logits ``(1, 1, H, W)`` cut at 0, and cut as for an image that shows the structure."""
     return tuple(  # type: ignore[return-value]
         float(hard_dice(logits > cut, target)[0]) for cut in (0.0, present_cutoff(logits.cpu().numpy()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ Point = tuple[float, float]
 
 # A closer look pays where it shows the structure at least this much larger.
 _CLOSER = 0.67
+# Sizes of a region between one and its double, and places along its side.
+_SIZES, _PLACES = 4, 8
 # Frames whose examples stay encoded: the whole slice, and a region that grew now and then.
 _FRAMES = 4
 
@@ -190,7 +193,20 @@ class ClickSession:
             for row, col in clicks:  # the square must show every click
                 r, c = round(row), round(col)
                 box = box.union(Box(r, r + 1, c, c + 1))
+            if self._box is None:
+                return self._snapped(SliceFrame.fit(self.shape, self.spacing, box, self.model.resolution))
         return SliceFrame.fit(self.shape, self.spacing, box, self.model.resolution)
+
+    def _snapped(self, frame: SliceFrame) -> SliceFrame:
+        """A square of few sizes and places that holds this one: a click more, and the examples are encoded already."""
+        whole = SliceFrame.fit(self.shape, self.spacing, size=frame.size)
+        step = math.floor(_SIZES * math.log2(whole.side_mm / (frame.side_mm * (1 + 1 / _PLACES))))
+        if step <= 0:
+            return whole
+        side = whole.side_mm * 2 ** (-step / _SIZES)
+        grid = side / _PLACES
+        centre = [round((start + frame.side_mm / 2) / grid) * grid for start in frame.start_mm]
+        return SliceFrame.around(self.shape, self.spacing, (centre[0], centre[1]), side, frame.size)
 
     def _region(self, clicks: Sequence[Point], mask: np.ndarray | None) -> Box | None:
         """A region around a mask and the clicks; None where there is no mask to go by."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...imaging import Box, SliceFrame, slice_distance
-from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, probability
+from ..looking import ScaledExamples, closer_frame, slice_box
+from ..predictor import PRIOR_CHANNELS, Meter, SupportStack, logit, probability
 from ..prepared import PreparedSupport
 from ..region import grown_where_touched, region_around
 from ..settings import PropagationSettings
@@ -31,8 +33,8 @@ _GROWTHS = 2
 _COARSE = 1.25
 # Logits beyond this are as certain, and float16 holds no more than six times as much.
 _LOUDEST = 1e4
-# A first look at whole slices is followed by a second one at a region, if that is at most this share of the slice.
-_NARROWER = 0.75
+# Largest logit of a first look that takes part in the mean with a closer one.
+_SURE = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class LabelRun:
         box = region_around(known, self.slices.shape, self.slices.spacing, self.settings)
         frame, task, found = self._attempt(box)
         if known is None and not self.marks:
-            frame, task, found = self._second_look(frame, task, found)
+            frame, task, found = self._closer_look(frame, task, found)
         for _ in range(_GROWTHS if box is not None else 0):
             bigger = grown_where_touched(frame, found.logits[self.wanted] > 0)
             if bigger is None:
@@ -111,15 +113,23 @@ class LabelRun:
         frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size)
         if self.way.side and frame.pixel_mm > _COARSE * min(frame.spacing):
             frame = SliceFrame.fit(self.slices.shape, self.slices.spacing, box, size * self.settings.detail)
-        task = self._task(frame, self.settings if box is not None else None)
+        region = self.settings if box is not None else None
+        task = self._task(frame, region) if self.marks else self._unmarked(frame, None)
         return frame, task, self.way.spread(task)
+
+    @cached_property
+    def _examples(self) -> ScaledExamples:
+        return (self.prepared or PreparedSupport(self.support, self.model)).examples(self.label)
+
+    def _unmarked(self, frame: SliceFrame, share: float | None) -> LabelTask:
+        """The task on a frame where the examples from elsewhere are all there is, shown at the scale of the frame."""
+        images = self.slices.seen_through(frame)
+        return self._task_of(frame, images, {}, self._examples.stack(share), images)
 
     def _task(self, frame: SliceFrame, region: PropagationSettings | None) -> LabelTask:
         images = self.slices.seen_through(frame)
         marked = sorted(self.marks)
         masks = self._masks_through(frame)
-        if self.prepared is not None and not marked and frame.size == self.model.resolution:
-            return self._task_of(frame, images, {}, self.prepared.stack(self.label, region), images)
         others = self.support.supporting(self.label)
         resolution = self.model.resolution
         other_images, other_masks = example_planes(others, self.label, resolution, region)
@@ -161,28 +171,28 @@ class LabelRun:
             return np.zeros((0, frame.size, frame.size), np.float32)
         return np.stack([frame.to_network(self.marks[n], "mask") for n in sorted(self.marks)])
 
-    def _second_look(
+    def _closer_look(
         self, frame: SliceFrame, task: LabelTask, found: LabelLogits
     ) -> tuple[SliceFrame, LabelTask, LabelLogits]:
-        """Without marks: whole slices first, then the region in which the structure was found."""
+        """Without marks: whole slices first, then where the structure was found; there the mean of both."""
         tight = _largest_part(found.logits > 0)
         if tight is None:
             return frame, task, found
-        start = [int(np.floor(x)) for x in frame.point_from_network(tight.row_start - 0.5, tight.col_start - 0.5)]
-        stop = [int(np.ceil(x)) + 1 for x in frame.point_from_network(tight.row_stop - 0.5, tight.col_stop - 0.5)]
-        rows, cols = self.slices.shape
-        box = Box(max(0, start[0]), min(rows, stop[0]), max(0, start[1]), min(cols, stop[1]))
-        region = region_around(box, self.slices.shape, self.slices.spacing, self.settings)
-        closer = SliceFrame.fit(self.slices.shape, self.slices.spacing, region, frame.size)
-        if closer.side_mm > _NARROWER * frame.side_mm:
+        box = slice_box(tight, frame)
+        share = self._examples.share_for(box, frame.shape, frame.spacing)
+        if share is None:
             return frame, task, found
         self.meter.expect(len(self.wanted))
-        task = self._task(closer, self.settings)
-        if not self.way.takes_prior:
-            return closer, task, self.way.spread(task)
-        prior = np.stack([closer.to_network(frame.from_network(probability(one))) for one in found.logits])
+        closer = closer_frame(box, share, frame.shape, frame.spacing, frame.size)
+        task = self._unmarked(closer, share)
         result = LabelLogits.background(task)
-        predict_slices(task, result, self.wanted, prior[self.wanted])
+        first = np.stack([closer.to_network(frame.from_network(probability(one))) for one in found.logits[self.wanted]])
+        # The first look's answer has half of the say, and is not shown to the network: told it, it follows it.
+        predict_slices(task, result, self.wanted)
+        rows, cols = task.shown.slices
+        second = result.logits[self.wanted]
+        second[:, rows, cols] = (second + logit(first, _SURE))[:, rows, cols] / 2
+        result.logits[self.wanted] = second
         return closer, task, result
 
 
