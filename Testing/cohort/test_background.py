@@ -97,11 +97,13 @@ def test_it_stops_with_its_leash_and_goes_on_the_next_time(made: Made, start: An
     assert told[-1]["event"] == "stopped", told
     kept = told[-1]["done"]
     assert 2 <= kept < 40
-    assert sum(not record.failed for record in open_cohort(made.out).records) == kept
+    # A worker may still have ended the case that it was at.
+    assert kept <= sum(not record.failed for record in open_cohort(made.out).records) <= kept + jobs
     assert (made.out / "cohort.csv").is_file()
     told = list(start().events())
-    assert told[0]["done"] == kept
-    assert (told[-1]["event"], told[-1]["done_now"], told[-1]["failed"]) == ("finished", 40 - kept, 0)
+    before = told[0]["done"]
+    assert kept <= before <= kept + jobs
+    assert (told[-1]["event"], told[-1]["done_now"], told[-1]["failed"]) == ("finished", 40 - before, 0)
 
 
 @pytest.mark.parametrize(
