@@ -13,6 +13,7 @@ import torch
 from trainer.learning.evaluation.bootstrap import mean_with_interval
 from trainer.learning.evaluation.case_pictures import pick_cases
 from trainer.learning.evaluation.click_scores import ClickScore, click_curve
+from trainer.learning.evaluation.closer_scores import score_closer
 from trainer.learning.evaluation.in_context import (
     MeanOfSupport,
     Score,
@@ -168,8 +169,9 @@ def test_tables_and_plots_are_written(tmp_path: Path) -> None:
             for support in (1, 16)
             for draw in (-1, 0, 1)
         ],
-        [ClickScore("a", "t", 0, 0, clicks, 0.3 * clicks) for clicks in (1, 2)],
-        [VolumeScore("v", "t", 3, method, 0.7) for method in METHODS],
+        closer=[score("a", "t", s, 0.7, support, 0) for s in range(4) for support in (1, 16)],
+        clicks=[ClickScore("a", "t", 0, 0, clicks, 0.3 * clicks) for clicks in (1, 2)],
+        volumes=[VolumeScore("v", "t", 3, method, 0.7) for method in METHODS],
     )
     write_evaluation(result, tmp_path, "some model", 32)
     with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
@@ -178,10 +180,27 @@ def test_tables_and_plots_are_written(tmp_path: Path) -> None:
     assert float(rows[0]["dice"]) == 0.5
     summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "| single | 0.515" in summary
+    assert "| single, after a closer look | 0.700" in summary
     assert "| 0 | 0.300 | 0.600 |" in summary
     assert "| network | 0.700 |" in summary
     for name in ("dice_by_support.png", "dice_by_clicks.png", "dice_by_marks.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_closer_look_scores_the_same_queries_with_the_same_examples(pool: DataPool, monkeypatch) -> None:
+    torch.manual_seed(0)
+    network = UniverSeg(Architecture(4, (4, 4), resolution=32)).eval()
+    model = InContextModel(network, name="small", device=torch.device("cpu"), precision="fp32")
+    asked = {"support": 3, "draws": 2, "queries": 3, "side": 32}
+    single = [one for one in score_task(network, pool, pool.tasks[0], **asked) if one.draw >= 0]
+
+    def places(scores: list[Score]) -> list[tuple[int, int, int, int]]:
+        return [(one.subject, one.query, one.support, one.draw) for one in scores]
+
+    assert places(score_closer(model, pool, pool.tasks[0], **asked)) == places(single)
+    monkeypatch.setattr("UniverSegSlicerLib.segmentation.looking.SHARES", ())  # nothing is small enough
+    whole = score_closer(model, pool, pool.tasks[0], **asked)
+    assert [one.dice for one in whole] == pytest.approx([one.dice for one in single], abs=1e-6)
 
 
 def test_cases_are_best_median_and_worst() -> None:
