@@ -12,7 +12,7 @@ import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
-POLL_MS = 40
+POLL_MS = 20
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):

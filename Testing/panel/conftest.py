@@ -144,6 +144,7 @@ class Desk:
         import slicer
 
         from UniverSegSlicerLib.network import load_model
+        from UniverSegSlicerLib.panel.assembly import drop_spacers
         from UniverSegSlicerLib.panel.parameters import PanelParameters
         from UniverSegSlicerLib.panel.sections.model import ModelChoice
         from UniverSegSlicerLib.panel.widget import UniverSegPanel
@@ -186,6 +187,7 @@ class Desk:
         self.editor = slicer.qMRMLSegmentEditorWidget()
         self.editor_node = self.scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode", "UniverSegSlicer")
         self.editor.setMRMLSegmentEditorNode(self.editor_node)
+        drop_spacers(self.editor.layout())
         self.ui.editorContainer.layout().addWidget(self.editor)
         self.torch_problem: Exception | None = None
 

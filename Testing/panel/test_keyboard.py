@@ -179,6 +179,29 @@ def test_buttons_are_pressed_with_space_and_painting_keeps_its_keys(shown: Any) 
     assert undone == ["undo"] and desk.pressed == ["Space"]
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_both_redo_keys_redo_once(shown: Any, inside: bool) -> None:
+    """Of the two, Slicer's editor has the one that is usual on the system, for the views and itself."""
+    import qt
+    from PySide6.QtTest import QTest
+
+    desk = shown
+    redone: list[str] = []
+    usual = qt.QShortcut(qt.QKeySequence(qt.QKeySequence.Redo), desk.root)
+    usual.activated.connect(lambda: redone.append("editor"))
+    usual.setEnabled(not inside)
+    desk.panel._keys._editor.redo = lambda: redone.append("panel")
+    place = desk.ui.surfaceCheckBox if inside else desk.view
+    place.setFocus()
+    desk.panel._keys._state = None
+    desk.settle(0.1)
+    QTest.keyClick(place, qt.Qt.Key_Y, qt.Qt.ControlModifier)
+    assert len(redone) == 1
+    QTest.keyClick(place, qt.Qt.Key_Z, qt.Qt.ControlModifier | qt.Qt.ShiftModifier)
+    assert len(redone) == 2 and redone.count("panel") == 1 + inside
+    usual.setParent(None)
+
+
 def test_ctrl_return_segments(shown: Any) -> None:
     import qt
     from PySide6.QtTest import QTest

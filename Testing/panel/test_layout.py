@@ -51,6 +51,32 @@ def test_no_empty_bands_between_sections(desk: Any, height: int) -> None:
         assert above.height() <= above.sizeHint().height() + 2, above.objectName()
 
 
+def test_no_empty_band_in_a_section_or_under_the_editor(desk: Any) -> None:
+    from UniverSegSlicerLib.panel.sections.folding import FOLDED
+
+    desk.root.resize(*ROOM)
+    desk.root.show()
+    desk.sample()
+    for name in FOLDED:
+        # Slicer's folded sections stand apart by this, 10 pixels unless told otherwise.
+        assert getattr(desk.ui, name).property("collapsedHeight") == 0, name
+    editor = desk.editor
+    assert editor.height() - editor.shown.height() <= 2 * editor.layout().contentsMargins().bottom()
+
+
+def test_the_table_shows_whole_areas_and_titles(desk: Any) -> None:
+    """Whatever the font: what is cut off can be read in a tooltip."""
+    desk.root.resize(*ROOM)
+    desk.root.show()
+    desk.sample()
+    table = desk.ui.supportTable
+    for column in (0, 2, 3):
+        assert table.columnWidth(column) >= table.sizeHintForColumn(column), column
+    assert sum(table.columnWidth(column) for column in range(5)) <= table.viewport().width()
+    assert table.columnWidth(1) >= table.columnWidth(4) - 1 > 60
+    assert table.item(0, 1).toolTip() == table.item(0, 1).text()
+
+
 def test_sections_stay_as_they_were_left(application: Any, tiny_model_path: Path) -> None:
     from .conftest import Desk, Settings
 

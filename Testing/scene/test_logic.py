@@ -133,6 +133,8 @@ def test_confidence_volume_comes_and_goes(make):
     assert (percent[list(MARKED)] == 100).all()
     np.testing.assert_allclose(ijk_to_ras(node), ijk_to_ras(case.volume))
     assert not node.GetSaveWithScene()
+    display = node.GetDisplayNode()
+    assert display.GetApplyThreshold() and 0 == display.GetLowerThreshold() < display.GetUpperThreshold() < 100
     case.logic.apply()
     assert case.logic.state.report.confidence is node  # still there to look at
     case.logic.show_confidence(False)

@@ -132,10 +132,17 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self.undo_saves = 0
         self._history = slicer.vtkSegmentationHistory()
         self.shortcuts_installed = False
-        layout = QtWidgets.QVBoxLayout(self)
-        layout.addWidget(QtWidgets.QLabel("(Segment Editor)"))
+        layout = QtWidgets.QGridLayout(self)
+        columns, right = QtWidgets.QHBoxLayout(), QtWidgets.QVBoxLayout()
+        layout.addLayout(columns, 0, 0)
+        columns.addLayout(right)
+        self.shown = QtWidgets.QLabel("(Segment Editor)")
         # As high as Slicer's, with three segments and its tools and without the options of one.
-        self.setMinimumHeight(230)
+        self.shown.setMinimumHeight(212)
+        right.addWidget(self.shown)
+        # As Slicer's: an empty band below the options of a tool.
+        expanding = QtWidgets.QSizePolicy.Policy.Expanding
+        right.addItem(QtWidgets.QSpacerItem(20, 40, QtWidgets.QSizePolicy.Policy.Minimum, expanding))
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene

@@ -108,3 +108,23 @@ def test_broken_torch_is_said_in_words(monkeypatch):
     monkeypatch.setattr(torch, "zeros", broken)
     with pytest.raises(DependencyError, match=r"cannot be used \(OSError: libtorch_cpu\.so: undefined symbol\)"):
         check_torch_works()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torch itself does so there")
+def test_libraries_are_loaded_before_the_import_and_without_the_interpreter() -> None:
+    """Another thread gets on while they are, and the import still works and is the one that finds them."""
+    script = """
+import ctypes, os, sys
+from UniverSegSlicerLib.scene.running.dependencies import check_torch_works, map_libraries
+found = lambda: ctypes.CDLL(None).dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_NOLOAD)
+import importlib.util
+from pathlib import Path
+folder = Path(importlib.util.find_spec("torch").origin).parent / "lib"
+library = folder / ("libtorch_cpu." + ("dylib" if sys.platform == "darwin" else "so"))
+assert "torch" not in sys.modules and not found()
+assert map_libraries()
+assert "torch" not in sys.modules and found()
+check_torch_works()
+assert "torch" in sys.modules and not map_libraries()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.progress import CancelToken
@@ -170,3 +174,26 @@ def test_shutdown_does_not_wait_for_work_that_hangs(worker):
     go.set()
     finish(worker)
     assert log.events == [("done", "new")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no usleep there")
+def test_the_worker_gets_on_while_the_application_waits_in_c(worker):
+    """As Slicer's main thread, which keeps the interpreter lock while it waits for events."""
+    # A call through PyDLL keeps the lock, as code of the application's own does.
+    wait_in_c = ctypes.PyDLL(None).usleep
+    wait_in_c.argtypes = (ctypes.c_uint,)
+
+    def work(_token: CancelToken, _report: Any) -> None:
+        for _ in range(2000):
+            # As each operation of torch and of most of numpy: gives the lock away and wants it back.
+            time.sleep(0)
+
+    log = Log()
+    worker.submit(log.job(work))
+    polls = 0
+    while worker.busy and polls < 500:
+        wait_in_c(5000)
+        worker.lend_interpreter()
+        worker.poll()
+        polls += 1
+    assert log.kinds == ["done"] and polls < 100, polls

@@ -40,6 +40,7 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
     editor.setEffectColumnCount(4)
     # As high as what it shows: room that is left over belongs below the last section.
     editor.setSizePolicy(qt.QSizePolicy.Preferred, qt.QSizePolicy.Maximum)
+    drop_spacers(editor.layout())
     ui.editorContainer.layout().addWidget(editor)
     # One Ctrl+Z in the panel's editor takes a result back, like a stroke.
     logic.writer.save_state = editor.saveStateForUndo
@@ -60,6 +61,17 @@ def assemble(ui: Any, logic: Any, icons: str) -> UniverSegPanel:
         slicer.app.userSettings(),
         prepare_editor=lambda: prepare_editor(editor),
     )
+
+
+def drop_spacers(layout: Any) -> None:
+    """Close the empty bands that a layout and those in it keep; where they stretch, they go on doing so."""
+    for index in range(layout.count()):
+        item = layout.itemAt(index)
+        if item.spacerItem() is not None:
+            item.spacerItem().changeSize(0, 0, qt.QSizePolicy.Minimum, qt.QSizePolicy.Expanding)
+        elif item.layout() is not None:
+            drop_spacers(item.layout())
+    layout.invalidate()
 
 
 def prepare_editor(editor: Any) -> None:

@@ -30,8 +30,8 @@ from .sections import (
 from .state import Situation, controls, hint
 from .views.keys import Keys, keyboard_is_in
 
-#: How often results of the worker are taken in, in ms.
-POLL_MS = 40
+#: How often results of the worker are taken in and it is lent the interpreter, in ms.
+POLL_MS = 20
 #: The support table is read again when painting has paused for this long, in seconds.
 SETTLE_S = 0.25
 #: Fields for a path.

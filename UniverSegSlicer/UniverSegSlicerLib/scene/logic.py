@@ -72,8 +72,9 @@ class UniverSegLogic:
         return self._clicks.clicks
 
     def poll(self) -> State:
-        """Take in what the worker finished; call from a timer. Never raises."""
+        """Take in what the worker finished, and let it work; call from a timer. Never raises."""
         try:
+            self._worker.lend_interpreter()
             self._worker.poll()
             self._runs.notice_deleted_nodes()
             self._runs.follow_rules()

@@ -46,12 +46,10 @@ class SupportSection:
         self._table.setIconSize(qt.QSize(THUMBNAIL, THUMBNAIL))
         self._table.verticalHeader().setVisible(False)
         self._table.verticalHeader().setDefaultSectionSize(THUMBNAIL + 6)
-        self._table.horizontalHeader().setStretchLastSection(True)
+        for column in range(5):
+            widest = qt.QHeaderView.Stretch if column in (SLICE, NOTE) else qt.QHeaderView.ResizeToContents
+            self._table.horizontalHeader().setSectionResizeMode(column, widest)
         self._fit_height(0)
-        self._table.setColumnWidth(USE, 36)
-        self._table.setColumnWidth(SLICE, 146)
-        self._table.setColumnWidth(AREA, 62)
-        self._table.setColumnWidth(AGREEMENT, 52)
         self._table.itemChanged.connect(self._on_item_changed)
         self._table.itemSelectionChanged.connect(self._on_selection)
         self._table.cellDoubleClicked.connect(lambda row, _column: self._jump(row))
@@ -96,6 +94,7 @@ class SupportSection:
             use.setCheckState(qt.Qt.Checked if row.used else qt.Qt.Unchecked)
             use.setToolTip(_("Ticked: the network learns from this example."))
             slice_item = qt.QTableWidgetItem(row.title)
+            slice_item.setToolTip(row.title)
             picture = self._picture(row)
             if picture is not None:
                 slice_item.setIcon(qt.QIcon(picture))

@@ -9,6 +9,9 @@ import qt
 
 Actions = Mapping[str, Callable[[], None]]
 
+#: One of them is the redo of each system; people know the other from elsewhere.
+REDO = ("Ctrl+Y", "Ctrl+Shift+Z")
+
 
 class Keys:
     """Gives keys to the panel and to its Segment Editor, by where the keyboard is and by what goes on.
@@ -57,10 +60,12 @@ class Keys:
         ours = dict(self._always)
         if state[1]:
             self._editor.uninstallKeyboardShortcuts()
-            # Ctrl+Y and Ctrl+Shift+Z: one is the redo of each system.
-            ours |= {"Ctrl+Z": self._editor.undo, "Ctrl+Y": self._editor.redo, "Ctrl+Shift+Z": self._editor.redo}
+            ours |= {"Ctrl+Z": self._editor.undo} | dict.fromkeys(REDO, self._editor.redo)
         else:
             self._editor.installKeyboardShortcuts()
+            # The editor has the one that is usual on this system.
+            usual = qt.QKeySequence(qt.QKeySequence.Redo).toString()
+            ours |= {keys: self._editor.redo for keys in REDO if keys != usual}
         if clicking:
             ours |= self._clicking
         for keys, action in ours.items():

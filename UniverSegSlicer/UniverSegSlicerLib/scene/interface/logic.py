@@ -21,7 +21,7 @@ class Logic(Protocol):
         """The state now."""
 
     def poll(self) -> State:
-        """Take in what the worker finished; call from a timer every 30 to 50 ms. Never raises."""
+        """Take in what the worker finished, and let it work; call from a timer every 20 ms. Never raises."""
 
     # --- marking ---
     def new_segmentation(self, volume: Any, segment_name: str = ...) -> Any:

@@ -18,6 +18,8 @@ from .volumes import ijk_to_ras
 
 #: Attribute that marks our preview nodes, so that leftovers are found and removed.
 PREVIEW_ATTRIBUTE = "UniverSeg.Preview"
+#: From here on confidence is not shown.
+_SURE_PERCENT = 95
 
 
 def show_preview(scene: Any, segmentation: Any, volume: Any, parts: Mapping[str, Part | None]) -> Any:
@@ -125,6 +127,9 @@ def show_confidence(scene: Any, volume: Any, percent: np.ndarray) -> Any:
     display.SetSaveWithScene(False)
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0, 100)
+    # What is sure stays clear: the scan is looked at through it.
+    display.SetThreshold(0, _SURE_PERCENT - 1)
+    display.ApplyThresholdOn()
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
     place_beside(scene, node, volume)
     return node

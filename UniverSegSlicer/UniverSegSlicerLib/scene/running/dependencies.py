@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ...errors import DependencyError
@@ -84,6 +88,7 @@ def check_torch_works() -> None:
     Raises:
         DependencyError: torch is missing, or is there but broken (wrong build, half removed, incompatible numpy).
     """
+    map_libraries()
     try:
         import torch
 
@@ -92,3 +97,23 @@ def check_torch_works() -> None:
         raise DependencyError(
             f"PyTorch is there but cannot be used ({type(error).__name__}: {error}). {FALLBACK}"
         ) from error
+
+
+def map_libraries() -> bool:
+    """Load the shared libraries of torch ahead of its import, on the worker thread; False where nothing was done.
+
+    An import loads them under Python's interpreter lock, for a second and more, in which Slicer's window stands still.
+    A call of C does not need the lock, and the import that follows finds them there. On Windows torch does so itself.
+    """
+    found = importlib.util.find_spec("torch")
+    if "torch" in sys.modules or sys.platform == "win32" or found is None or found.origin is None:
+        return False
+    load = getattr(ctypes.CDLL(None), "dlopen", None)
+    if load is None:
+        return False
+    load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+    folder, ending = Path(found.origin).parent / "lib", "dylib" if sys.platform == "darwin" else "so"
+    # In the order and with the scopes of torch itself; one that cannot be loaded is the import's to complain of.
+    scopes = {"libtorch_global_deps": os.RTLD_GLOBAL, "libtorch_python": os.RTLD_LOCAL}
+    loaded = [load(os.fsencode(folder / f"{name}.{ending}"), os.RTLD_NOW | scope) for name, scope in scopes.items()]
+    return all(loaded)

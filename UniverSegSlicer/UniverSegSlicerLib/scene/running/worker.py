@@ -15,6 +15,9 @@ from typing import Any
 from ...errors import Cancelled, UniverSegError
 from ...progress import CancelToken, ProgressCallback
 
+#: So long the polling thread lends the interpreter at each poll, in seconds: too short to be seen in the views.
+LENT_S = 0.015
+
 #: A piece of work: gets a token to look at between chunks and a callback for its progress; returns its result.
 Work = Callable[[CancelToken, ProgressCallback], Any]
 
@@ -113,6 +116,15 @@ class Worker:
     def wait(self, timeout: float) -> None:
         """Sleep until something arrives for :meth:`poll`, at most ``timeout`` seconds."""
         self._arrived.wait(timeout)
+
+    def lend_interpreter(self) -> None:
+        """Sleep for a moment while there is work, so that the worker gets on. Call on the polling thread.
+
+        Slicer's main thread holds Python's interpreter lock also while it waits for events in C++. A thread gets the
+        lock only while Python code on the main thread waits, whatever else the processors could do.
+        """
+        if self._open:
+            self._arrived.wait(LENT_S)
 
     def shutdown(self, timeout: float = 2.0) -> None:
         """Cancel everything and end the thread; waits up to ``timeout`` seconds. Nothing is handed over any more."""
