@@ -45,31 +45,50 @@ def compare(
     bound: Annotated[
         Path | None, typer.Option(help="bound.csv of the command bound, made with the same tasks and queries.")
     ] = None,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Also measure the checkpoints that the runs kept: are they trained enough?")
+    ] = False,
+    ensembles: Annotated[
+        str, typer.Option(metavar="1,2,4", help="Also measure ensembles of so many support sets.")
+    ] = "",
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Measure several networks on the same tasks, support sets and queries.
 
     A table with bootstrap intervals, one by data set, size and time, a plot of Dice against the support size, and a
-    sheet of pictures with the answer of every network.
+    sheet of pictures with the answer of every network. Runs of one configuration on several numbers of data sets are
+    plotted against that number.
 
     Example: universeg-trainer compare ours=Resources/Weights/default.safetensors panet=runs/panet --store STORE -o out
     """
+    from trainer.learning.comparison import curves as more
     from trainer.learning.comparison.bound import read_bound
     from trainer.learning.comparison.measure import ComparisonSettings, measure
     from trainer.learning.comparison.methods import open_methods
     from trainer.learning.comparison.report import draw_comparison, write_comparison
     from UniverSegSlicerLib.network.loading import choose_device
 
-    sizes = _sizes(supports)
+    sizes, together = _sizes(supports), _sizes(ensembles, "--ensembles") if ensembles else ()
     settings = ComparisonSettings(sizes, draws, queries or None, tasks or None, side, seed)
     _limit(threads)
     methods = open_methods(networks, choose_device(device))
     rows = read_bound(bound) if bound is not None else []
     pool = _pool(store, role, held_out, min_area, settings, device)
-    scores = measure(methods, pool, settings, lambda text: typer.echo(text, err=True))
+    middle = min(sizes, key=lambda size: abs(size - 16))
+
+    def said(text: str) -> None:
+        typer.echo(text, err=True)
+
+    scores = measure(methods, pool, settings, said)
     write_comparison(scores, methods, rows, output)
-    draw_comparison(methods, pool, settings, output, min(sizes, key=lambda size: abs(size - 16)))
+    draw_comparison(methods, pool, settings, output, middle)
+    trained_on = _training_sets(store)
+    more.plot_by_training_sets(scores, methods, trained_on, middle, output / "dice_by_training_sets.png")
+    if curves:
+        more.write_curves(more.measure_checkpoints(methods, pool, settings, middle, said), output)
+    if together:
+        more.write_ensembles(more.measure_ensembles(methods, pool, settings, middle, together, said), output)
     typer.echo((output / "compare.md").read_text(encoding="utf-8"))
 
 
@@ -128,13 +147,20 @@ def _pool(
     )
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def _training_sets(store: Path) -> int:
+    from trainer.megamedical.store import Store as Images
+
+    images = Images.open(store).images
+    return int(images[images["role"] == "train"]["dataset"].nunique())
+
+
+def _sizes(text: str, option: str = "--supports") -> tuple[int, ...]:
     try:
         sizes = tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
         sizes = ()
     if not sizes or sizes[0] < 1:
-        raise InputError(f"--supports is {text!r}; expected support sizes of at least 1, such as 1,4,16.")
+        raise InputError(f"{option} is {text!r}; expected sizes of at least 1, such as 1,4,16.")
     return sizes
 
 

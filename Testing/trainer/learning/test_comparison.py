@@ -11,6 +11,13 @@ import yaml
 
 from trainer.cli.app import run
 from trainer.learning.comparison.bound import BoundScore, bound_of, read_bound
+from trainer.learning.comparison.curves import (
+    measure_checkpoints,
+    measure_ensembles,
+    plot_by_training_sets,
+    write_curves,
+    write_ensembles,
+)
 from trainer.learning.comparison.measure import MEAN, ComparisonSettings, measure
 from trainer.learning.comparison.methods import open_methods
 from trainer.learning.comparison.report import draw_comparison, write_comparison
@@ -21,14 +28,14 @@ from UniverSegSlicerLib.errors import InputError
 CONFIGS = Path(__file__).parents[3] / "trainer" / "configs" / "compared"
 
 
-def trained(family: str, folder: Path, pool: DataPool, steps: int = 2) -> Path:
+def trained(family: str, folder: Path, pool: DataPool, steps: int = 2, datasets: list[str] | None = None) -> Path:
     values = yaml.safe_load((CONFIGS / f"{family}.yaml").read_text(encoding="utf-8"))
     values["architecture"] |= {"width": 16, "resolution": 32}
     values["phases"] = [
         {"steps": steps, "resolution": 32, "queries": 1, "pairs": 4, "tasks": [2, 2], "support": {2: 1}}
     ]
     values["episodes"]["shares"] = {"across": 1.0}
-    values["data"] |= {"resolution": 32}
+    values["data"] |= {"resolution": 32, "datasets": datasets}
     values["encoder"] = {"weights": "random"}
     path = folder / f"{family}.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -68,6 +75,32 @@ def test_a_table_of_all_methods_on_the_same_queries(tmp_path: Path, pool: DataPo
     assert len(rows) == len(scores) == 3 * 2 * 2 * 2 * 3
     assert (tmp_path / "dice_by_support.png").stat().st_size > 1000
     assert (tmp_path / "cases.png").stat().st_size > 1000
+
+
+def test_curves_ensembles_and_numbers_of_training_sets(tmp_path: Path, pool: DataPool, runs: dict[str, Path]) -> None:
+    fewer = trained("panet", tmp_path, pool, steps=3, datasets=["set1"])
+    methods = open_methods([f"all={runs['panet']}", f"half={fewer}", f"senet={runs['senet']}"], torch.device("cpu"))
+    assert [(method.design, method.datasets) for method in methods] == [
+        ("panet", None), ("panet", ("set1",)), ("senet", None),
+    ]  # fmt: skip
+    settings = ComparisonSettings(supports=(2,), queries=1, tasks=1, side=32)
+    points = measure_checkpoints(methods, pool, settings, 2)
+    assert [(point.method, point.step, point.queries) for point in points] == [
+        ("all", 2, 4), ("half", 3, 6), ("senet", 2, 4),
+    ]  # fmt: skip
+    scores = measure(methods, pool, settings)
+    singles = [s.dice for s in scores if s.method == "senet"]
+    assert points[2].dice == pytest.approx(sum(singles) / len(singles))
+    together = measure_ensembles(methods[:1], pool, settings, 2, (1, 3))
+    assert {one.size for one in together} == {1, 3} and len(together) == 2 * len(singles)
+    assert [one.dice for one in together if one.size == 1] == [s.dice for s in scores if s.method == "all"]
+    write_curves(points, tmp_path)
+    write_ensembles(together, tmp_path)
+    assert plot_by_training_sets(scores, methods, 2, 2, tmp_path / "dice_by_training_sets.png")
+    assert not plot_by_training_sets(scores, methods[1:], 2, 2, tmp_path / "none.png")
+    for name in ("dice_by_training", "dice_by_ensemble", "dice_by_training_sets"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_a_baseline_goes_on_from_its_checkpoint_and_refuses_to_be_bundled(

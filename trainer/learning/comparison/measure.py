@@ -51,6 +51,11 @@ class MethodScore:
     dice: float
     seconds: float
 
+    @property
+    def alone(self) -> Score:
+        """The same without its method, for means and intervals."""
+        return Score(self.dataset, self.task, self.subject, self.query, self.support, 0, self.dice, self.dice)
+
 
 def measure(
     methods: Sequence[Method],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,13 +26,19 @@ class Method:
         parameters: Their number, the encoder's included.
         queries: Queries seen in training; None where no run tells.
         seconds: Of training, on the clock; None where no run tells.
+        design: Name of its configuration, which runs on other data sets share; None where no run tells.
+        datasets: Data sets that its configuration names; None where it takes all of its role, or no run tells.
+        folder: Of the run; None for a model file.
     """
 
     name: str
     network: TrainedNetwork
     parameters: int
-    queries: int | None
-    seconds: float | None
+    queries: int | None = None
+    seconds: float | None = None
+    design: str | None = None
+    datasets: tuple[str, ...] | None = None
+    folder: Path | None = None
 
 
 def open_methods(named: Sequence[str], device: torch.device) -> list[Method]:
@@ -56,6 +63,23 @@ def _open(name: str, path: Path, device: torch.device) -> Method:
     network = averaged_network(path).eval().to(device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if path.is_file():
-        return Method(name, network, parameters, None, None)
-    record = json.loads((find_checkpoint(path) / "record.json").read_text(encoding="utf-8"))
-    return Method(name, network, parameters, int(record["samples"]), float(record["seconds"]))
+        return Method(name, network, parameters)
+    record = read_record(path)
+    config = record["configs"][-1]["config"]
+    named = config["data"].get("datasets")
+    return Method(
+        name,
+        network,
+        parameters,
+        int(record["samples"]),
+        float(record["seconds"]),
+        str(config["name"]),
+        None if named is None else tuple(named),
+        path,
+    )
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a checkpoint, or the latest of a run, tells of its training."""
+    record: dict[str, Any] = json.loads((find_checkpoint(path) / "record.json").read_text(encoding="utf-8"))
+    return record

@@ -38,7 +38,7 @@ def write_comparison(
             chosen = [s for s in scores if s.method == name and (s.draw < 0) == ensemble]
             if not chosen:
                 continue
-            intervals = [mean_with_interval([_plain(s) for s in chosen if s.support == size]) for size in supports]
+            intervals = [mean_with_interval([s.alone for s in chosen if s.support == size]) for size in supports]
             rows.append([name + kind, *(f"{i.mean:.3f} ({i.low:.3f} to {i.high:.3f})" for i in intervals)])
             lines[name + kind] = [
                 (float(size), i.mean, i.low, i.high) for size, i in zip(supports, intervals, strict=True)
@@ -69,7 +69,7 @@ def _by_dataset(
     scores: Sequence[MethodScore], bound: Sequence[BoundScore], names: Sequence[str], sets: Sequence[str], support: int
 ) -> str:
     columns = [
-        mean_over_datasets([_plain(s) for s in scores if s.method == n and s.support == support and s.draw >= 0])
+        mean_over_datasets([s.alone for s in scores if s.method == n and s.support == support and s.draw >= 0])
         for n in names
     ]
     header = ["data set", *names]
@@ -126,10 +126,6 @@ def draw_comparison(
     path = folder / "cases.png"
     save_picture(path, tile(rows))
     return path
-
-
-def _plain(score: MethodScore) -> Score:
-    return Score(score.dataset, score.task, score.subject, score.query, score.support, 0, score.dice, score.dice)
 
 
 def _of_bound(score: BoundScore) -> Score:
