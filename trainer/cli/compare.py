@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,20 +110,33 @@ def bound(
 ) -> None:
     """Train a U-Net for every task on the images of its other subjects: what training for the task reaches.
 
-    Writes ``bound.csv``, which ``compare --bound`` puts beside the others.
+    Writes ``bound.csv``, which ``compare --bound`` puts beside the others. Run again in the same folder, it goes on
+    after the last task that was done.
     """
-    from trainer.learning.comparison.bound import bound_of
+    from trainer.learning.comparison.bound import BoundScore, bound_of, read_bound
     from trainer.learning.comparison.measure import ComparisonSettings
     from trainer.learning.report import write_csv
 
     settings = ComparisonSettings(queries=queries or None, tasks=tasks or None, side=side, seed=seed)
     _limit(threads)
     pool = _pool(store, role, held_out, min_area, settings, device)
-    scores = bound_of(pool, settings, steps=steps, batch=batch, report=lambda text: typer.echo(text, err=True))
     output.mkdir(parents=True, exist_ok=True)
-    write_csv(output / "bound.csv", [asdict(score) for score in scores])
+    file = output / "bound.csv"
+
+    def keep(scores: Sequence[BoundScore]) -> None:
+        write_csv(file, [asdict(score) for score in scores])
+
+    scores = bound_of(
+        pool,
+        settings,
+        steps=steps,
+        batch=batch,
+        done=read_bound(file) if file.exists() else (),
+        keep=keep,
+        report=lambda text: typer.echo(text, err=True),
+    )
     done, means = len({score.task for score in scores}), [score.dice for score in scores]
-    typer.echo(f"{done} tasks, mean Dice {sum(means) / max(1, len(means)):.3f}: {output / 'bound.csv'}")
+    typer.echo(f"{done} tasks, mean Dice {sum(means) / max(1, len(means)):.3f}: {file}")
 
 
 def _pool(

@@ -125,10 +125,18 @@ def test_no_examples_at_all_are_wrong_input_for_a_baseline(tmp_path: Path) -> No
 def test_a_network_of_its_own_learns_its_task(tmp_path: Path, pool: DataPool) -> None:
     pytest.importorskip("monai", reason="the extra 'baselines' is not installed")
     settings = ComparisonSettings(queries=2, tasks=1, side=32)
-    scores = bound_of(pool, settings, steps=40, batch=4)
+    kept: list[int] = []
+    scores = bound_of(pool, settings, steps=40, batch=4, keep=lambda found: kept.append(len(found)))
     assert {score.trained_on for score in scores} == {6}
     assert sum(score.dice for score in scores) / len(scores) > 0.7
     assert {score.dataset for score in scores} == {"set0", "set1"}
+    assert kept == [2, 4]
+    # Stopped after the first task, it goes on with the second and comes to the same.
+    again = bound_of(pool, settings, steps=40, batch=4, done=scores[:2], keep=lambda found: kept.append(len(found)))
+    assert [one.dice for one in again] == [one.dice for one in scores] and again[:2] == scores[:2]
+    assert kept == [2, 4, 4]
+    with pytest.raises(InputError, match="160 images a task, asked for are 80"):
+        bound_of(pool, settings, steps=20, batch=4, done=scores)
 
 
 @pytest.mark.parametrize(

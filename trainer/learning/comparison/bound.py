@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -59,6 +59,8 @@ def bound_of(
     *,
     steps: int = 200,
     batch: int = 8,
+    done: Sequence[BoundScore] = (),
+    keep: Callable[[Sequence[BoundScore]], None] = lambda _scores: None,
     report: Callable[[str], None] = lambda _text: None,
 ) -> list[BoundScore]:
     """Train a U-Net for each task on the images of all subjects but the queries', and score it on these queries.
@@ -69,12 +71,26 @@ def bound_of(
     Args:
         steps: Updates of each network.
         batch: Images of an update.
+        done: Scores of an earlier run with the same settings; their tasks are not trained again.
+        keep: Told all scores so far after each task.
+
+    Raises:
+        InputError: The scores of the earlier run are of other settings.
     """
     tasks = chosen_tasks(pool, settings)
-    found: list[BoundScore] = []
+    found = list(done)
+    if any(score.images_seen != steps * batch for score in found):
+        raise InputError(
+            f"what is there was trained on {found[0].images_seen} images a task, asked for are {steps * batch}: take "
+            "another folder, or the same --steps and --batch."
+        )
+    there = {score.task for score in found}
     for number, task in enumerate(tasks):
+        if task.name in there:
+            continue
         report(f"{number + 1} of {len(tasks)} tasks: {task.name}")
         found += _bound_of_task(pool, task, settings, steps, batch)
+        keep(found)
     return found
 
 
