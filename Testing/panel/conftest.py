@@ -66,12 +66,14 @@ class RecordedViews:
         self.shown: Any = None
         self.over: tuple[Any, float] = (None, 0.0)
         self.current: tuple[str, int] | None = ("k", 0)
+        self.asked_for = ""
         self.clicked: Callable[..., None] | None = None
 
     def jump_to(self, ras: tuple[float, float, float]) -> None:
         self.jumps.append(ras)
 
-    def current_slice(self, _volume: Any) -> tuple[str, int] | None:
+    def current_slice(self, _volume: Any, axis: str = "") -> tuple[str, int] | None:
+        self.asked_for = axis
         return self.current
 
     def listen(self, clicked: Callable[..., None], _volume: Any) -> None:

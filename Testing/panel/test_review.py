@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from UniverSegSlicerLib.segmentation import SupportSet
 
@@ -55,3 +58,80 @@ def test_marks_alone_go_in_as_slices(desk: Any, tmp_path: Path) -> None:
     desk.dialogs.path = str(tmp_path / "marks.npz")
     desk.press("saveSupportButton")
     assert "3 slices, no whole scan, for no segmentation is complete" in desk.message
+
+
+def test_the_panel_says_what_became_of_the_last_action(desk: Any, tmp_path: Path) -> None:
+    """Of several, the last; and it is no longer said once the segments are others."""
+    desk.logic.writer.save_state = desk.editor.saveStateForUndo
+    desk.sample()
+    desk.segment()
+    desk.press("applyButton")
+    assert "One undo takes it back" in desk.message
+    desk.settle()
+    assert "One undo takes it back" in desk.message, "its own change of the segments is no news"
+    desk.editor.undo()
+    desk.settle()
+    assert desk.message == "Ready: press Segment."
+    desk.ui.exportPathLineEdit.setCurrentPath(str(tmp_path / "out"))
+    desk.press("exportButton")
+    assert "Written" in desk.message
+    desk.dialogs.path = str(tmp_path / "set.npz")
+    desk.press("saveSupportButton")
+    assert "Saved set.npz" in desk.message and "Written" not in desk.message
+    desk.press("exportButton")
+    assert "Written" in desk.message and "Saved" not in desk.message
+    desk.press("segmentButton")
+    desk.press("cancelButton")
+    assert desk.message == "Cancelled; the segmentation is as it was."
+    desk.wait(lambda: not desk.logic.state.busy)
+    desk.segment()
+    desk.press("discardButton")
+    assert desk.message == "Discarded; the segmentation is as it was."
+    desk.panel.set_parameters(None)
+    desk.panel.set_parameters(desk.parameters)
+    assert "Discarded" not in desk.message, "another scene"
+
+
+def test_around_the_current_slice_means_a_view_along_the_marks(desk: Any) -> None:
+    from UniverSegSlicerLib.panel.parameters import Axis, Range
+
+    desk.sample()
+    desk.parameters.range = Range.AROUND
+    desk.views.current = ("k", 25)
+    assert desk.panel.context.options().current == 25 and desk.views.asked_for == "k"
+    desk.parameters.axis = Axis.J
+    desk.panel.context.options()
+    assert desk.views.asked_for == "j"
+
+
+@pytest.mark.parametrize("order", [("Red", "Green", "Yellow"), ("Yellow", "Green", "Red")])
+def test_the_current_slice_is_that_of_the_view_along_an_axis(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, order: tuple[str, ...]
+) -> None:
+    """Whichever view the layout names first."""
+    import slicer
+
+    from UniverSegSlicerLib.panel import host
+
+    volume, _segmentation = desk.sample()
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(desk.scene)
+    nodes = {}
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        node = desk.scene.AddNewNodeByClass("vtkMRMLSliceNode", name)
+        node.SetDimensions(100, 100, 1)
+        node.SetFieldOfView(100, 100, 1)
+        getattr(node, f"SetOrientationTo{orientation}")()
+        node.UpdateMatrices()
+        nodes[name] = node
+    expected = [("i", 40), ("j", 50), ("k", 20)]
+    for (axis, index), name in zip(expected, ("Yellow", "Green", "Red"), strict=True):
+        nodes[name].JumpSliceByCentering(*desk.logic.slice_position(volume, axis, index))
+        nodes[name].UpdateMatrices()
+    manager = SimpleNamespace(
+        sliceViewNames=lambda: order,
+        sliceWidget=lambda name: SimpleNamespace(mrmlSliceNode=lambda: nodes[name]),
+    )
+    monkeypatch.setattr(host.slicer, "app", SimpleNamespace(layoutManager=lambda: manager), raising=False)
+    views = host.SlicerViews()
+    assert [views.current_slice(volume, axis) for axis in "ijk"] == expected
+    assert views.current_slice(volume) is not None

@@ -94,3 +94,49 @@ def test_without_ticks_the_load_says_how_many_are_free(monkeypatch: pytest.Monke
     assert processors.free_processors() == 5
     monkeypatch.delattr(processors.os, "getloadavg")
     assert processors.free_processors() is None
+
+
+def test_products_of_matrices_take_one_thread_during_a_run() -> None:
+    """Two that wait for each other on a busy machine take many times as long, and gain nothing on a free one."""
+    blas = processors._find_blas()
+    if blas is None:
+        pytest.skip("numpy came with another library than OpenBLAS")
+    get, put = blas
+    before = get()
+    put(2)
+    try:
+        with processors.one_blas_thread():
+            assert get() == 1
+            with pytest.raises(ValueError, match="within"), processors.one_blas_thread():
+                raise ValueError("within")
+            assert get() == 1, "the outer one is not over"
+        assert get() == 2
+    finally:
+        put(before)
+
+
+def test_a_run_takes_one_thread_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from UniverSegSlicerLib.segmentation.propagation import volume
+
+    blas = processors._find_blas()
+    if blas is None:
+        pytest.skip("numpy came with another library than OpenBLAS")
+    seen: list[int] = []
+    monkeypatch.setattr(volume, "leave_busy_processors", lambda: seen.append(blas[0]()))
+    before = blas[0]()
+    blas[1](2)
+    try:
+        with pytest.raises(AttributeError):
+            volume.propagate(None, None, model=None)  # type: ignore[arg-type]
+        assert seen == [1] and blas[0]() == 2
+    finally:
+        blas[1](before)
+
+
+def test_numpy_from_pypi_is_recognized() -> None:
+    """Elsewhere nothing is changed."""
+    import numpy
+
+    if not list(Path(numpy.__file__).parent.parent.glob("numpy.libs/*openblas*")):
+        pytest.skip("another numpy")
+    assert processors._find_blas() is not None

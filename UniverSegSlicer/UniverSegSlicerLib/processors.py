@@ -3,14 +3,21 @@
 A parallel loop ends when its last thread does. OpenMP's threads wait for it in a busy loop, by default: where another
 program keeps a processor busy, they burn the time that the last thread needs, at the end of each of the thousands of
 small loops of a segmentation. So they are told to sleep instead, which has to happen before the runtime is loaded, that
-is, before torch. The threads of ITK and of numpy's linear algebra sleep or yield while they wait.
+is, before torch. The threads of ITK sleep while they wait. Those of numpy's linear algebra (OpenBLAS) give their turn
+away again and again, which costs as much; its products here are too small for two threads to gain anything, so they are
+made by one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # GNU's runtime (Linux) reads the first, LLVM's and Intel's (macOS, Windows) both.
@@ -20,6 +27,13 @@ _CHOSEN = (*_QUIET, "GOMP_SPINCOUNT")
 # How long to look at what the processors do, in seconds; their clocks tick every 0.01.
 _LOOK = 0.15
 _STATISTICS = Path("/proc/stat")
+
+# Where the wheels of numpy keep their OpenBLAS, from its folder, and the ends of its names (64-bit integers or not).
+_BLAS_FOLDERS, _BLAS_FILES = ("../numpy.libs", ".dylibs", ".libs"), "*openblas*"
+_BLAS_NAMES = [f"{front}openblas_{{}}_num_threads{end}" for front in ("scipy_", "") for end in ("64_", "")]
+_blas_lock = threading.Lock()
+# How many are inside one_blas_thread(), and the number of threads before the first came in.
+_blas = {"inside": 0, "before": 1}
 
 # Set once torch was found to be loaded before the environment could be: the number of its threads, None until known.
 _spinning: dict[str, int | None] = {}
@@ -89,3 +103,42 @@ def _ticks() -> dict[int, tuple[int, int]] | None:
             # Idle, and waiting for a disk.
             ticks[int(name[3:])] = (counts[3] + counts[4], sum(counts))
     return ticks or None
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Numpy's products of matrices take one thread within; what was set before holds again behind the last one."""
+    blas = _find_blas()
+    if blas is None:
+        yield
+        return
+    get, put = blas
+    with _blas_lock:
+        if not _blas["inside"]:
+            _blas["before"] = get()
+            put(1)
+        _blas["inside"] += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas["inside"] -= 1
+            if not _blas["inside"]:
+                put(_blas["before"])
+
+
+@functools.cache
+def _find_blas() -> tuple[ctypes._NamedFuncPointer, ctypes._NamedFuncPointer] | None:
+    """How OpenBLAS tells and takes its number of threads; None where numpy came with another library."""
+    import numpy
+
+    here = Path(numpy.__file__).parent
+    for file in (file for folder in _BLAS_FOLDERS for file in sorted((here / folder).glob(_BLAS_FILES))):
+        try:
+            library = ctypes.CDLL(str(file))
+        except OSError:
+            continue
+        for name in _BLAS_NAMES:
+            if hasattr(library, name.format("set")):
+                return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return None

@@ -36,8 +36,11 @@ class Views(Protocol):
     def jump_to(self, ras: tuple[float, float, float]) -> None:
         """Centre every slice view on a world position (RAS, mm)."""
 
-    def current_slice(self, volume: Any) -> tuple[str, int] | None:
-        """(axis, 0-based index) of the volume that the foremost slice view shows; None when it shows none of it."""
+    def current_slice(self, volume: Any, axis: str = "") -> tuple[str, int] | None:
+        """(axis, 0-based index) of the volume that a slice view shows; None when none shows it.
+
+        Where a view shows slices along ``axis``, it is that view's; else that of any view.
+        """
 
     def listen(self, clicked: Callable[[str, int, tuple[float, float, float], bool], None], volume: Any) -> None:
         """Call ``clicked(axis, index, RAS, exclude)`` for each left click on the volume in a slice view."""
@@ -64,6 +67,8 @@ class Context:
         dialogs: Questions with a window.
         views: The slice views.
         refresh: Brings every section up to date.
+        said: What became of the last action, in words, until the next one or until the segments change by other means.
+        acting: Whether an action is under way.
     """
 
     ui: Any
@@ -73,6 +78,8 @@ class Context:
     views: Views
     parameters: Any = None
     refresh: Callable[[], None] = field(default=lambda: None)
+    said: str = ""
+    acting: bool = False
     _message: str = ""
 
     def selection(self) -> Selection:
@@ -89,7 +96,7 @@ class Context:
         current = None
         axis = parameters.axis.value
         if parameters.range.value in ("slice", "around"):
-            shown = self.views.current_slice(parameters.volume)
+            shown = self.views.current_slice(parameters.volume, self._axis_of_marks() if axis == "auto" else axis)
             if shown is not None:
                 current = shown[1]
                 axis = shown[0] if axis == "auto" else axis
@@ -103,9 +110,15 @@ class Context:
             surface=parameters.surface,
         )
 
+    def _axis_of_marks(self) -> str:
+        """Along which the slices that count as marks are stacked, "" without one."""
+        rows = self.logic.support(self.selection(), "auto").rows
+        return next((row.axis for row in rows if row.kind == "marked" and row.used), "")
+
     def attempt(self, action: Callable[[], Any]) -> bool:
         """Do what a button asks for; what goes wrong becomes one sentence in the panel. True when it went well."""
-        self._message = ""
+        self._message = self.said = ""
+        self.acting = True
         try:
             action()
         except UniverSegError as error:
@@ -117,9 +130,10 @@ class Context:
                 kind=type(error).__name__, error=error
             )
         else:
-            self.refresh()
             return True
-        self.refresh()
+        finally:
+            self.acting = False
+            self.refresh()
         return False
 
     @property
@@ -128,8 +142,8 @@ class Context:
         return self._message
 
     def forget_problem(self) -> None:
-        """Clear the sentence: the user has moved on."""
-        self._message = ""
+        """Clear the sentences: the user has moved on."""
+        self._message = self.said = ""
 
 
 def value(widget: Any, name: str) -> Any:

@@ -72,16 +72,18 @@ class SlicerViews:
         node = slicer.vtkMRMLSliceNode
         node.JumpAllSlices(slicer.mrmlScene, *ras, node.CenteredJumpSlice)
 
-    def current_slice(self, volume: Any) -> tuple[str, int] | None:
-        """(axis, 0-based index) of the volume in the first slice view that shows it."""
+    def current_slice(self, volume: Any, axis: str = "") -> tuple[str, int] | None:
+        """(axis, 0-based index) of the volume in a slice view along ``axis``, else in any that shows it."""
         manager = slicer.app.layoutManager()
+        other = None
         for name in manager.sliceViewNames() if manager is not None and volume is not None else ():
             node = manager.sliceWidget(name).mrmlSliceNode()
             width, height, _depth = node.GetDimensions()
             found = slice_at(node, volume, node.GetXYToRAS().MultiplyPoint((width / 2, height / 2, 0, 1))[:3])
-            if found is not None:
+            if found is not None and found[0] == axis:
                 return found
-        return None
+            other = other or found
+        return other
 
     def listen(self, clicked: Callable[[str, int, tuple[float, float, float], bool], None], volume: Any) -> None:
         """Call ``clicked(axis, index, RAS, exclude)`` for each left click on the volume."""

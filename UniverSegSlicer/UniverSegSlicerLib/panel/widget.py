@@ -194,9 +194,7 @@ class UniverSegPanel:
             # A path that was never chosen is the empty one, which reads as a dot.
             if value(getattr(context.ui, name), "currentPath") == ".":
                 getattr(context.ui, name).setCurrentPath("")
-        if now.running:
-            self.export.message = self.support.message = ""
-        self.run.update(state, self.export.message or self.support.message or hint(now))
+        self.run.update(state, context.said or hint(now))
         self.review.update(state)
 
     def _provide_segmentation(self) -> None:
@@ -259,7 +257,13 @@ class UniverSegPanel:
                 kinds.SegmentModified,
                 kinds.SourceRepresentationModified,
             ):
-                self._observed.append((subject, subject.AddObserver(event, self._mark_changed)))
+                self._observed.append((subject, subject.AddObserver(event, self._on_segments_changed)))
+
+    def _on_segments_changed(self, *_arguments: Any) -> None:
+        if not self.context.acting:
+            # Painted on or undone: what the last action said is over.
+            self.context.said = ""
+        self._mark_changed()
 
     def _mark_changed(self, *_arguments: Any) -> None:
         self._changed_at = time.monotonic()

@@ -17,11 +17,9 @@ class ExportSection:
     def __init__(self, context: Context) -> None:
         self._context = context
         context.ui.exportButton.clicked.connect(lambda: context.attempt(self._export))
-        self.message = ""
 
     def _export(self) -> None:
         parameters = self._context.parameters
-        self.message = ""
         if str(parameters.exportFolder) in ("", "."):
             raise InputError(_("Choose a folder to export to."))
         report = self._context.logic.export(
@@ -29,12 +27,13 @@ class ExportSection:
             parameters.segmentation,
             ExportOptions(folder=Path(parameters.exportFolder), single_files=parameters.exportSingleSegments),
         )
-        self.message = _("Written: {label_map} and {names}.").format(
+        said = _("Written: {label_map} and {names}.").format(
             label_map=report.label_map.name, names=report.names_file.name
         )
         if report.overlap_voxels:
-            self.message += " " + _("{count} voxels belong to several segments; the later one has them.").format(
+            said += " " + _("{count} voxels belong to several segments; the later one has them.").format(
                 count=report.overlap_voxels
             )
         if report.note:
-            self.message += " " + report.note
+            said += " " + report.note
+        self._context.said = said

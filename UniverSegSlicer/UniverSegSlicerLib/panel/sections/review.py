@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...scene.interface import State
 from ..context import Context, value
 
@@ -14,8 +16,8 @@ class ReviewSection:
         self._next = 0
         self._shown: object = None
         ui = context.ui
-        ui.applyButton.clicked.connect(lambda: context.attempt(context.logic.apply))
-        ui.discardButton.clicked.connect(lambda: context.attempt(context.logic.discard))
+        ui.applyButton.clicked.connect(lambda: context.attempt(lambda: self._end(context.logic.apply)))
+        ui.discardButton.clicked.connect(lambda: context.attempt(lambda: self._end(context.logic.discard)))
         ui.nextSliceButton.clicked.connect(lambda: context.attempt(self._jump))
         ui.surfaceCheckBox.toggled.connect(lambda on: context.attempt(lambda: context.logic.show_surface(on)))
         ui.confidenceCheckBox.toggled.connect(lambda _on: context.attempt(self._overlay))
@@ -30,6 +32,10 @@ class ReviewSection:
                 self._context.ui.confidenceCheckBox.setChecked(False)
             elif value(self._context.ui.confidenceCheckBox, "checked"):
                 self._overlay()
+
+    def _end(self, how: Callable[[], object]) -> None:
+        how()
+        self._context.said = self._context.logic.state.message
 
     def _jump(self) -> None:
         report = self._context.logic.state.report

@@ -36,12 +36,16 @@ class RunSection:
 
     def cancel(self) -> None:
         """Stop the run."""
-        self._context.attempt(self._context.logic.cancel)
+        self._context.attempt(self._cancel)
 
     def require_torch(self) -> None:
         """Ask for torch when it is missing; raises DependencyError when it stays missing."""
         if not torch_status().ready:
             self._provide_torch()
+
+    def _cancel(self) -> None:
+        self._context.logic.cancel()
+        self._context.said = self._context.logic.state.message
 
     def _start(self) -> None:
         self.require_torch()

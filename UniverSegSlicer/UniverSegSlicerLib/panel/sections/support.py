@@ -35,8 +35,6 @@ class SupportSection:
     def __init__(self, context: Context, require_torch: Callable[[], None]) -> None:
         self._context = context
         self._require_torch = require_torch
-        #: What became of the last support set that was saved, in words.
-        self.message = ""
         self._rows: tuple[SupportRow, ...] = ()
         self._filling = False
         ui = context.ui
@@ -181,7 +179,7 @@ class SupportSection:
             saved = self._context.logic.save_support(
                 self._context.selection(), path, parameters.axis.value, slices_only=parameters.slicesOnly
             )
-            self.message = _("Saved {file}: {slices} slices, {scans}.").format(
+            self._context.said = _("Saved {file}: {slices} slices, {scans}.").format(
                 file=saved.path.name, slices=saved.slices, scans=_scans(saved, parameters.slicesOnly)
             )
 
@@ -211,4 +209,6 @@ def _summary(rows: tuple[SupportRow, ...]) -> str:
         return _("No slice is marked yet.")
     if used == 0:
         return _("Every example is switched off: tick at least one.")
+    if used == 1:
+        return _("1 example in use.")
     return _("{count} examples in use.").format(count=used)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...imaging import IntensityWindow, Volume, array_axis, slice_stack
-from ...processors import leave_busy_processors
+from ...processors import leave_busy_processors, one_blas_thread
 from ...progress import CancelToken, ProgressCallback, sub_progress
 from ..predictor import PRIOR_CHANNELS, Meter
 from ..prepared import PreparedSupport
@@ -90,6 +90,7 @@ def resolve_strategy(strategy: str, model: InContextModel) -> str:
     return strategy
 
 
+@one_blas_thread()
 def propagate(
     volume: Volume,
     marks: np.ndarray | None,
