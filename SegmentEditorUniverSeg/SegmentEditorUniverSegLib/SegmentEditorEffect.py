@@ -13,6 +13,7 @@ from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
 POLL_MS = 20
+MESSAGE_LINES = 3
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -83,7 +84,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.progressBar.setVisible(False)
         self.scriptedEffect.addOptionsWidget(self.progressBar)
         self.messageLabel = qt.QLabel()
+        # The frame of the options does not grow with the lines of a label.
+        self.messageLabel.setText("\n" * (MESSAGE_LINES - 1))
+        self.messageLabel.setMinimumHeight(self.messageLabel.property("sizeHint").height())
         self.messageLabel.setWordWrap(True)
+        self.messageLabel.setAlignment(qt.Qt.AlignLeft | qt.Qt.AlignTop)
         self.scriptedEffect.addOptionsWidget(self.messageLabel)
         self.previewButton.clicked.connect(self.onPreview)
         self.cancelButton.clicked.connect(self.onCancel)

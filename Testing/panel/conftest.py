@@ -223,7 +223,7 @@ class Desk:
         """Let timers run for a while."""
         self.wait(lambda: False, seconds, fail=False)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 60.0, *, fail: bool = True) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 200.0, *, fail: bool = True) -> None:
         """Run the event loop until something holds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

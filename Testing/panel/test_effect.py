@@ -153,3 +153,14 @@ def test_leaving_the_effect_drops_what_was_not_applied(desk: Any, effect: Any) -
     assert desk.phase == "idle"
     assert np.array_equal(desk.array(), before)
     assert effect.messageLabel.text()
+
+
+def test_a_message_of_several_lines_is_shown_whole(effect: Any) -> None:
+    """As wide as the options are in Slicer, whatever the font."""
+    label = effect.messageLabel
+    for sentence in (
+        "Click to correct, Ctrl+click to exclude; Enter accepts the slice.",
+        "Slice 86 was added to the examples. One undo takes it back.",
+    ):
+        label.setText(sentence)
+        assert label.heightForWidth(290) <= label.minimumHeight()

@@ -16,7 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 UI = REPOSITORY / "UniverSegSlicer" / "Resources" / "UI" / "UniverSegSlicer.ui"
 #: Names of Slicer's and of its Segment Editor's, the module's, the samples', and the Segment Editor effect's.
 BEYOND_THE_PANEL = {
-    "Sample Data", "Add Data", "MRHead", "CTChest", "UniverSegPhantom", "UniverSeg", "Segmentation", "Paint", "Draw", "Show 3D", "Mask",
+    "Sample Data", "Add Data", "MRHead", "CTChest", "UniverSegPhantom", "UniverSeg", "Segmentation", "Paint", "Draw",
+    "Show 3D", "Mask",
     "Editable intensity range", "Initialize", "Update", "Click",
 }  # fmt: skip
 
