@@ -135,3 +135,59 @@ def test_the_current_slice_is_that_of_the_view_along_an_axis(
     views = host.SlicerViews()
     assert [views.current_slice(volume, axis) for axis in "ijk"] == expected
     assert views.current_slice(volume) is not None
+
+
+def warp(desk: Any) -> Any:
+    """A transform that bends the space, in the scene of a desk."""
+    import vtk
+
+    spline = vtk.vtkThinPlateSplineTransform()
+    points = [vtk.vtkPoints(), vtk.vtkPoints()]
+    for number, position in enumerate([(0, 0, 0), (40, 0, 0), (0, 40, 0), (0, 0, 40), (20, 20, 20)]):
+        points[0].InsertNextPoint(*position)
+        points[1].InsertNextPoint(position[0] + 5 * (number == 4), *position[1:])
+    spline.SetSourceLandmarks(points[0])
+    spline.SetTargetLandmarks(points[1])
+    spline.SetBasisToR()
+    node = desk.scene.AddNewNodeByClass("vtkMRMLTransformNode", "Warp")
+    node.SetAndObserveTransformToParent(spline)
+    return node
+
+
+@pytest.mark.parametrize("first", ["volume", "segmentation"])
+def test_transforms_are_followed_one_node_after_the_other(desk: Any, first: str) -> None:
+    """Who does what the refusal asks for can go on at once."""
+    volume, segmentation = desk.sample()
+    nodes = (volume, segmentation) if first == "volume" else (segmentation, volume)
+    transform = warp(desk)
+    for transform_id in (transform.GetID(), None):
+        nodes[0].SetAndObserveTransformNodeID(transform_id)
+        desk.settle()
+        assert "non-linear transform lies between" in desk.message and not desk.enabled("segmentButton")
+        nodes[1].SetAndObserveTransformNodeID(transform_id)
+        desk.settle()
+        assert desk.message == "Ready: press Segment." and desk.enabled("segmentButton")
+
+
+def test_what_was_said_of_one_segmentation_is_not_said_of_the_next(desk: Any) -> None:
+    volume, _segmentation = desk.sample()
+    desk.segment()
+    desk.press("discardButton")
+    assert "Discarded" in desk.message
+    desk.parameters.segmentation = desk.logic.new_segmentation(volume)
+    desk.settle()
+    assert desk.message.startswith("Mark the structure")
+
+
+@pytest.mark.parametrize("why", ["completed", "filled"])
+def test_why_segment_is_greyed_out_is_said_beside_it(desk: Any, why: str) -> None:
+    import slicer
+
+    desk.sample(tuple(range(60)) if why == "filled" else (20, 30, 40))
+    if why == "completed":
+        kind = slicer.vtkSlicerSegmentationsModuleLogic
+        for segment in desk.segments():
+            kind.SetSegmentStatus(segment, kind.Completed)
+        desk.settle()
+    assert not desk.enabled("segmentButton")
+    assert ("marked as completed" if why == "completed" else "filled through and through") in desk.message

@@ -114,7 +114,7 @@ def controls(now: Situation) -> Controls:
 
 def hint(now: Situation) -> str:
     """One sentence: what to do next."""
-    marks_stand_in_the_way = bool(now.marks and now.marks_problem and not now.elsewhere)
+    marks_stand_in_the_way = bool(now.marks_problem and not now.elsewhere)
     # The first case that is true speaks.
     cases = (
         (not now.volume, _("Choose a volume to begin.")),

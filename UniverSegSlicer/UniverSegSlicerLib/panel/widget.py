@@ -239,6 +239,11 @@ class UniverSegPanel:
         self._observed = []
         if volume is not self._nodes[0] and self._nodes[0] is not None:
             self.clicks.leave()
+        pairs = zip(self._nodes, (volume, segmentation), strict=True)
+        others = any(old is not None and old is not new for old, new in pairs)
+        if others and not self.context.acting:
+            # What was said is about the nodes before.
+            self.context.forget_problem()
         self._nodes = (volume, segmentation)
         editor = self.context.editor
         editor.setSegmentationNode(segmentation)
@@ -248,6 +253,10 @@ class UniverSegPanel:
             # A volume can be listed before its voxels are there.
             for event in (volume.ImageDataModifiedEvent, "ModifiedEvent"):
                 self._observed.append((volume, volume.AddObserver(event, self._mark_changed)))
+        for node in (volume, segmentation):
+            if node is not None:
+                # Whether the two fit depends on the transforms that they are under.
+                self._observed.append((node, node.AddObserver(node.TransformModifiedEvent, self._on_segments_changed)))
         if segmentation is not None:
             subject = segmentation.GetSegmentation()
             kinds = slicer.vtkSegmentation

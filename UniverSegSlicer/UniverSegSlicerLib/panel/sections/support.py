@@ -79,7 +79,7 @@ class SupportSection:
         if table.rows != self._rows:
             self._fill(table.rows)
         context.ui.supportLabel.setText(table.message or _summary(table.rows))
-        return table.message
+        return "" if table.unmarked else table.message
 
     def _fill(self, rows: tuple[SupportRow, ...]) -> None:
         selected = {self._rows[index].key for index in self._selected()}

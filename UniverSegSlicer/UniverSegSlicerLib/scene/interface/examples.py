@@ -39,10 +39,14 @@ class SupportRow:
 
 @dataclass(frozen=True)
 class SupportTable:
-    """The rows, and one sentence when the marks cannot be used as they are ("" when they can)."""
+    """The rows, and one sentence when the marks cannot be used as they are ("" when they can).
+
+    ``unmarked`` tells whether it only says that there are none yet.
+    """
 
     rows: tuple[SupportRow, ...] = ()
     message: str = ""
+    unmarked: bool = False
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,11 @@ class SupportList:
         except InputError as error:
             rows, message = [], str(error)
         others = list_sources(self._scene)
-        if others and message and self._only_missing(selection, axis):
+        unmarked = bool(message) and self._only_missing(selection, axis)
+        if others and unmarked:
             message = ""
-        return SupportTable((*rows, *(self._source_row(selection, source, axis) for source in others)), message)
+        shown = (*rows, *(self._source_row(selection, source, axis) for source in others))
+        return SupportTable(shown, message, unmarked)
 
     def picture(self, selection: Selection, key: str, size: int) -> np.ndarray:
         """A row's picture, uint8 (size, size, 3)."""
