@@ -84,8 +84,9 @@ def compare(
     scores = measure(methods, pool, settings, said)
     write_comparison(scores, methods, rows, output)
     draw_comparison(methods, pool, settings, output, middle)
-    trained_on = _training_sets(store)
-    more.plot_by_training_sets(scores, methods, trained_on, middle, output / "dice_by_training_sets.png")
+    if any(method.datasets for method in methods):
+        by_sets = output / "dice_by_training_sets.png"
+        more.plot_by_training_sets(scores, methods, _training_sets(store, settings), middle, by_sets)
     if curves:
         more.write_curves(more.measure_checkpoints(methods, pool, settings, middle, said), output)
     if together:
@@ -161,11 +162,10 @@ def _pool(
     )
 
 
-def _training_sets(store: Path) -> int:
-    from trainer.megamedical.store import Store as Images
-
-    images = Images.open(store).images
-    return int(images[images["role"] == "train"]["dataset"].nunique())
+def _training_sets(store: Path, settings: ComparisonSettings) -> int:
+    """Data sets whose images serve others' as support: those of a single subject do not count."""
+    pool = _pool(store, "train", "", 0.002, settings, "cpu")
+    return len({task.dataset for task in pool.tasks})
 
 
 def _sizes(text: str, option: str = "--supports") -> tuple[int, ...]:

@@ -144,7 +144,7 @@ def plot_by_training_sets(
     Args:
         scores: Of the comparison.
         methods: The methods compared.
-        all_sets: Data sets of the store that runs train on which name none.
+        all_sets: Data sets with tasks across subjects, which runs train on that name none.
         support: Support size.
         path: Of the picture.
 
