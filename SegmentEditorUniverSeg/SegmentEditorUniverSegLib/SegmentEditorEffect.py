@@ -123,9 +123,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.scriptedEffect.setParameter("Quality", self.qualityComboBox.itemData(index))
 
     def deactivate(self):
-        """Another effect is chosen: a run, preview or clicks that were not applied are dropped."""
+        """Another effect is chosen: clicks and a run are dropped; a preview stays, so that one more slice can be painted."""
         self.clickButton.setChecked(False)
-        self.onCancel()
+        if self._logic is not None and self._logic.state.phase != "preview":
+            self.onCancel()
 
     def cleanup(self):
         """The effect goes away with its widget."""
