@@ -123,7 +123,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.scriptedEffect.setParameter("Quality", self.qualityComboBox.itemData(index))
 
     def deactivate(self):
-        """Another effect is chosen: clicks and a run are dropped; a preview stays, so that one more slice can be painted."""
+        """Another effect is chosen: clicks and a run are dropped; a preview stays while one more slice is painted."""
         self.clickButton.setChecked(False)
         if self._logic is not None and self._logic.state.phase != "preview":
             self.onCancel()

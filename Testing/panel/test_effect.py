@@ -164,3 +164,29 @@ def test_a_message_of_several_lines_is_shown_whole(effect: Any) -> None:
     ):
         label.setText(sentence)
         assert label.heightForWidth(290) <= label.minimumHeight()
+
+
+def test_a_preview_stays_while_one_more_slice_is_painted(desk: Any, effect: Any) -> None:
+    """Choosing Paint leaves the effect; coming back offers Update, which hears the new slice."""
+    import slicer
+
+    from Testing.scene.conftest import array_to_labelmap
+
+    marked = desk.array()
+    effect.previewButton.click()
+    desk.wait(lambda: effect.applyButton.isEnabled())
+    effect.deactivate()
+    assert desk.phase == "preview"
+    volume, segmentation = desk.parameters.volume, desk.parameters.segmentation
+    painted = marked.copy()
+    painted[25] = painted[20]
+    image, logic = slicer.vtkOrientedImageData(), slicer.vtkSlicerSegmentationsModuleLogic
+    array_to_labelmap(painted.astype(np.uint8), segmentation, volume, image)
+    logic.SetBinaryLabelmapToSegment(image, segmentation, "Organ", logic.MODE_REPLACE)
+    effect.previewButton.click()
+    assert desk.phase == "running"
+    desk.wait(lambda: effect.applyButton.isEnabled())
+    effect.applyButton.click()
+    desk.wait(lambda: desk.phase == "idle")
+    assert np.array_equal(desk.array()[25], painted[25]), "the slice came back as it was painted"
+    assert effect.scriptedEffect.saves == 1
