@@ -174,7 +174,7 @@ def test_a_preview_stays_while_one_more_slice_is_painted(desk: Any, effect: Any)
 
     marked = desk.array()
     effect.previewButton.click()
-    desk.wait(lambda: effect.applyButton.isEnabled())
+    desk.wait(effect.applyButton.isEnabled)
     effect.deactivate()
     assert desk.phase == "preview"
     volume, segmentation = desk.parameters.volume, desk.parameters.segmentation
@@ -185,7 +185,7 @@ def test_a_preview_stays_while_one_more_slice_is_painted(desk: Any, effect: Any)
     logic.SetBinaryLabelmapToSegment(image, segmentation, "Organ", logic.MODE_REPLACE)
     effect.previewButton.click()
     assert desk.phase == "running"
-    desk.wait(lambda: effect.applyButton.isEnabled())
+    desk.wait(effect.applyButton.isEnabled)
     effect.applyButton.click()
     desk.wait(lambda: desk.phase == "idle")
     assert np.array_equal(desk.array()[25], painted[25]), "the slice came back as it was painted"
