@@ -15,7 +15,7 @@ import numpy as np
 from ..imaging import Box, SliceFrame
 from .predictor import SupportStack
 from .support.example import SupportExample
-from .support.planes import example_planes
+from .support.planes import example_planes, planes_through
 
 if TYPE_CHECKING:
     from ..network import InContextModel
@@ -55,11 +55,7 @@ class ScaledExamples:
             if share is None:
                 images, masks = example_planes(self._examples, self._label, size, None)
             else:
-                frames = self._frames(share)
-                images = np.stack([f.to_network(e.image) for f, e in zip(frames, self._examples, strict=True)])
-                masks = np.stack(
-                    [f.to_network(e.labels == self._label, "mask") for f, e in zip(frames, self._examples, strict=True)]
-                )
+                images, masks = planes_through(self._frames(share), self._examples, self._label, size)
             places = np.full(len(self._examples), np.nan)
             self._stacks[share] = SupportStack(self._model, images, masks, places)
         return self._stacks[share]

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-
 from trainer.tasks.pool import DataPool
 
 from ..evaluation.bootstrap import mean_with_interval
-from ..evaluation.in_context import Score, mean_over_datasets, score_task
+from ..evaluation.in_context import mean_over_datasets
 from ..loop.checkpoints import averaged_network, list_checkpoints
 from ..report import Point, plot_lines, write_csv
-from .measure import ComparisonSettings, MethodScore, chosen_tasks
+from .measure import MEAN, ComparisonSettings, MethodScore, measure
 from .methods import Method, read_record
 
 Report = Callable[[str], None]
@@ -33,22 +31,10 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class EnsembleScore:
+class EnsembleScore(MethodScore):
     """Dice of one query by the mean probability over ``size`` support sets."""
 
-    method: str
-    dataset: str
-    task: str
-    subject: int
-    query: int
-    support: int
     size: int
-    dice: float
-
-    @property
-    def alone(self) -> Score:
-        """The same without its method, for means and intervals."""
-        return Score(self.dataset, self.task, self.subject, self.query, self.support, 0, self.dice, self.dice)
 
 
 def measure_checkpoints(
@@ -60,13 +46,14 @@ def measure_checkpoints(
 ) -> list[CurvePoint]:
     """The curve of every method that is a run, over the checkpoints that it has kept; two queries a task at most."""
     found: list[CurvePoint] = []
-    few = replace(settings, queries=min(settings.queries or 2, 2), draws=1)
+    few = replace(settings, supports=(support,), queries=min(settings.queries or 2, 2), draws=1)
     for method in methods:
         for path in [] if method.folder is None else list_checkpoints(method.folder / "checkpoints"):
             record = read_record(path)
             report(f"{method.name} after {record['step']} steps")
             network = averaged_network(path).eval().to(next(method.network.parameters()).device)
-            dice = mean_over_datasets(_scores(network, pool, few, support, 1))["mean"]
+            scored = measure([replace(method, network=network)], pool, few)
+            dice = mean_over_datasets([one.alone for one in scored if one.method != MEAN])["mean"]
             found.append(
                 CurvePoint(method.name, int(record["step"]), record["samples"], record["seconds"], support, dice)
             )
@@ -83,35 +70,12 @@ def measure_ensembles(
 ) -> list[EnsembleScore]:
     """Dice of every method by the number of support sets whose probabilities are averaged."""
     found: list[EnsembleScore] = []
-    for method in methods:
-        for size in sizes:
-            report(f"{method.name}, {size} support sets")
-            for one in _scores(method.network, pool, settings, support, size):
-                if (one.draw < 0) == (size > 1):
-                    found.append(
-                        EnsembleScore(
-                            method.name, one.dataset, one.task, one.subject, one.query, support, size, one.dice
-                        )
-                    )
+    for size in sizes:
+        report(f"{size} support sets")
+        for one in measure(methods, pool, replace(settings, supports=(support,), draws=size), report):
+            if one.method != MEAN and (one.draw < 0) == (size > 1):
+                found.append(EnsembleScore(**asdict(one), size=size))
     return found
-
-
-@torch.no_grad()
-def _scores(network, pool, settings, support, draws) -> list[Score]:  # type: ignore[no-untyped-def]
-    return [
-        score
-        for task in chosen_tasks(pool, settings)
-        for score in score_task(
-            network,
-            pool,
-            task,
-            support=support,
-            draws=draws,
-            queries=settings.queries,
-            side=settings.side,
-            seed=settings.seed,
-        )
-    ]
 
 
 def write_curves(points: Sequence[CurvePoint], folder: Path) -> None:

@@ -10,7 +10,7 @@ from UniverSegSlicerLib.imaging import IntensityWindow
 from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.segmentation import SupportExample, SupportSet, segment_images
 
-from .in_context import Score, at_resolution, dice_both_ways, number_of, query_order, read_at, support_entries
+from .in_context import Score, at_resolution, dice_both_ways, queries_with_support, read_at
 
 # The store's images went through their window before.
 _AS_IT_IS = IntensityWindow(0.0, 1.0)
@@ -37,12 +37,9 @@ def score_closer(
         side: Pixels of a side.
         seed: Of the queries and the draws.
     """
-    rng = np.random.default_rng([seed, number_of(task.name), support])
-    order = query_order(task, np.random.default_rng([seed, number_of(task.name)]))
     scores = []
-    for query in order if queries is None else order[:queries]:
+    for query, sets in queries_with_support(task, support=support, draws=draws, queries=queries, seed=seed):
         image, _ = read_at(pool, task, np.array([query]), side)
-        sets = [support_entries(task, int(query), support, rng) for _ in range(draws)]
         target = pool.read_masks(task.masks[[query]])[:, None].cpu() > 0.5
         for draw, entries in enumerate(sets):
             images, labels = (planes[:, 0].cpu().numpy() for planes in read_at(pool, task, entries, side))
@@ -56,6 +53,6 @@ def score_closer(
                 continue
             found = segment_images([image[0, 0].cpu().numpy()], examples, model, label=1, window=_AS_IT_IS)
             logits = at_resolution(torch.from_numpy(found[0])[None, None], pool.resolution)
-            described = (task.dataset, task.name, int(task.subjects[query]), int(query), support, draw)
+            described = (task.dataset, task.name, int(task.subjects[query]), query, support, draw)
             scores.append(Score(*described, *dice_both_ways(logits, target)))
     return scores

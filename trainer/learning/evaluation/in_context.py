@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,16 @@ def support_entries(task: Task, query: int, size: int, rng: np.random.Generator)
     return np.resize(rng.permutation(others), size)
 
 
+def queries_with_support(
+    task: Task, *, support: int, draws: int, queries: int | None, seed: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Queries of a task, each with the entries ``(draws, support)`` of its support sets; arguments as in score_task."""
+    rng = np.random.default_rng([seed, number_of(task.name), support])
+    order = query_order(task, np.random.default_rng([seed, number_of(task.name)]))
+    for query in order if queries is None else order[:queries]:
+        yield int(query), np.stack([support_entries(task, int(query), support, rng) for _ in range(draws)])
+
+
 @torch.no_grad()
 def score_task(
     network: TrainedNetwork | MeanOfSupport,
@@ -114,13 +124,9 @@ def score_task(
         side: Pixels of a side; multiple of the network's.
         seed: Of the queries and the draws; the same seed gives the same support sets to every network.
     """
-    rng = np.random.default_rng([seed, number_of(task.name), support])
-    order = query_order(task, np.random.default_rng([seed, number_of(task.name)]))
-    entries = order if queries is None else order[:queries]
     scores = []
-    for query in entries:
+    for query, sets in queries_with_support(task, support=support, draws=draws, queries=queries, seed=seed):
         image, _ = read_at(pool, task, np.array([query]), side)
-        sets = np.stack([support_entries(task, int(query), support, rng) for _ in range(draws)])
         images, labels = read_at(pool, task, sets.ravel(), side)
         planes = F.pad(image, (0, 0, 0, 0, 0, network.architecture.query_channels - 1))
         shape = (draws, support, 1, side, side)

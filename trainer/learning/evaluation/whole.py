@@ -15,7 +15,7 @@ from UniverSegSlicerLib.segmentation.tuning import FEWEST_EXAMPLES
 from .case_pictures import draw_cases
 from .click_scores import click_curve
 from .closer_scores import score_closer
-from .in_context import MeanOfSupport, choose_tasks, score_task
+from .in_context import MeanOfSupport, Score, choose_tasks, score_task
 from .summary import Evaluation, write_evaluation
 from .tuned_scores import score_tuned
 from .volume_scores import choose_volumes, score_volume
@@ -93,9 +93,14 @@ def evaluate(
     for number, task in enumerate(tasks):
         said(f"{number + 1} of {len(tasks)} tasks: {task.name}")
         for support in settings.supports:
-            for scores, answering in ((result.scores, network), (result.yardstick, MeanOfSupport())):
+            ways: list[tuple[list[Score], Callable[..., list[Score]], object]] = [
+                (result.scores, score_task, network),
+                (result.yardstick, score_task, MeanOfSupport()),
+                (result.closer, score_closer, model),
+            ]
+            for scores, score, answering in ways:
                 scores.extend(
-                    score_task(
+                    score(
                         answering,
                         pool,
                         task,
@@ -106,16 +111,6 @@ def evaluate(
                         seed=settings.seed,
                     )
                 )
-            result.closer += score_closer(
-                model,
-                pool,
-                task,
-                support=support,
-                draws=settings.draws,
-                queries=settings.queries,
-                side=side,
-                seed=settings.seed,
-            )
             if settings.tune is not None and support >= FEWEST_EXAMPLES:
                 result.tuned += score_tuned(
                     model,

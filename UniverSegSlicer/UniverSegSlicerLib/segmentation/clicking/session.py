@@ -18,7 +18,7 @@ from ..region import region_around
 from ..settings import PropagationSettings
 from ..support.choice import draw_support
 from ..support.example import SupportExample
-from ..support.planes import example_frame
+from ..support.planes import example_frame, planes_through
 from ..support.set import SupportSet
 
 if TYPE_CHECKING:
@@ -172,13 +172,13 @@ class ClickSession:
     def _stack(self, frame: SliceFrame) -> SupportStack:
         if frame not in self._stacks:
             size = frame.size
-            images, masks = np.zeros((2, len(self._examples), size, size), np.float32)
             whole = frame == SliceFrame.fit(self.shape, self.spacing, size=size)
-            for n, example in enumerate(self._examples):
-                own = frame if self._same_grid(example) else None
-                own = own or example_frame(example, self.label, size, None if whole else self.settings)
-                images[n] = own.to_network(example.image)
-                masks[n] = own.to_network(example.labels == self.label, "mask")
+            region = None if whole else self.settings
+            frames = [
+                frame if self._same_grid(example) else example_frame(example, self.label, size, region)
+                for example in self._examples
+            ]
+            images, masks = planes_through(frames, self._examples, self.label, size)
             places = [np.nan if example.index is None else float(example.index) for example in self._examples]
             while len(self._stacks) >= _FRAMES:
                 self._stacks.pop(next(iter(self._stacks)))
