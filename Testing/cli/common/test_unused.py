@@ -57,6 +57,13 @@ def test_without_marks(scan: Scan, tiny_model_path: Path, command: Command) -> N
     run = ("propagate", scan.volume, "--support", scan.folder / "set.npz", "-o", scan.folder / "out.nii.gz")
     done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--keep-detached", "--labels", "1")
     assert done.code == 0 and "--keep-detached has no effect without marked slices" in done.err
+    assert "--margin-mm" not in done.err
+    done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--margin-mm", "9", "--labels", "1")
+    assert done.code == 0 and "--margin-mm has no effect without marked slices" in done.err
+    SupportSet.from_scan(scan.image, scan.truth, source="a").save(scan.folder / "whole.npz")
+    run = ("propagate", scan.volume, "--support", scan.folder / "whole.npz", "-o", scan.folder / "out.nii.gz")
+    done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--margin-mm", "9", "--support-size", "20")
+    assert done.code == 0 and "--support-size 20 has no effect beyond 6" in done.err and "--margin-mm" not in done.err
     done = command("click", scan.volume, "--slice", "k:6", "--include", "20,20", "--support", scan.folder / "set.npz",
                    "--label", "2", "-o", scan.folder / "out.nii.gz", "-m", tiny_model_path)  # fmt: skip
     assert "set.npz has no example of label 2; it has 1, 3." in done.err

@@ -128,3 +128,9 @@ def test_a_mark_that_was_taken_off_or_accepted_is_news(make):
     plan = make_plan(case.scene, case.selection, case.options, StoredSets())
     assert set(plan.names) == {"a", "b"}
     assert plan.marked_by("a") == {2}
+    # One undo makes it a mark again, whatever else has been taken off with it.
+    assert case.logic.writer.undo()
+    assert case.marked() == [1, 2, 6]
+    case.logic.remove(only_a, "k:2", "k:6")
+    assert case.logic.writer.undo()
+    assert case.marked() == [1, 2, 6]

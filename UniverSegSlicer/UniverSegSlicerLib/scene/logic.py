@@ -112,9 +112,12 @@ class UniverSegLogic:
         """Switch an example on or off."""
         self._support.set_used(selection, key, used)
 
-    def remove(self, selection: Selection, key: str) -> None:
-        """Take a row out of the support table."""
-        self._support.remove(selection, key)
+    def remove(self, selection: Selection, *keys: str) -> None:
+        """Take rows out of the support table; one undo makes marks of the marked slices among them again."""
+        if any(self._support.is_mark(key) for key in keys):
+            self.writer.begin_step(selection.segmentation, selection.volume)
+        for key in keys:
+            self._support.remove(selection, key)
 
     def add_pair(self, volume: Any, segmentation: Any) -> None:
         """Use the marked slices of another volume and segmentation of the scene."""

@@ -16,7 +16,7 @@ from .propagation import (
     rank_slices,
     resolve_strategy,
 )
-from .settings import CHOICES, STRATEGIES, PropagationSettings
+from .settings import CHOICES, MOST_OF_A_SCAN, STRATEGIES, PropagationSettings
 from .support import (
     FilledBlock,
     LabelledScan,
@@ -30,6 +30,7 @@ from .support import (
 
 __all__ = [
     "CHOICES",
+    "MOST_OF_A_SCAN",
     "STRATEGIES",
     "ClickResult",
     "ClickSession",

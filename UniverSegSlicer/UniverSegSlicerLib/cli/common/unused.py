@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...segmentation import MOST_OF_A_SCAN, PropagationSettings
 from .tuning import TuneChoice
 
 if TYPE_CHECKING:
-    from ...segmentation import PropagationSettings, SupportSet
+    from ...segmentation import SupportSet
 
 # Those of the strategies that go from slice to slice.
 _FOLLOWING = ("passes", "detail", "smooth", "ending")
@@ -49,7 +50,7 @@ def unused_settings(
         takes_prior: Whether the network has a prior plane.
     """
     scans = [] if support is None else [scan for scan in support.scans if scan.used]
-    guided = settings.strategy in ("auto", "guided")
+    guided, default = settings.strategy in ("auto", "guided"), PropagationSettings().support_size
     reason = None
     if settings.strategy in ("independent", "cascade"):
         reason = f"with the strategy {settings.strategy}"
@@ -58,12 +59,17 @@ def unused_settings(
     for name in _FOLLOWING:
         if reason is not None and asked.get(name) is not None:
             yield f"--{name} has no effect {reason}."
+    if asked.get("margin_mm") is not None and not marked and not scans and tuning == TuneChoice():
+        yield "--margin-mm has no effect without marked slices: the room around the structure is that of the examples."
     if not guided and scans:
         yield f"the whole scans of the support set are not laid over the volume by the strategy {settings.strategy}."
     if settings.keep_detached and not marked:
         yield "--keep-detached has no effect without marked slices: nothing is removed."
-    if settings.choice == "all" and settings.support_size != type(settings)().support_size:
+    if settings.choice == "all" and settings.support_size != default:
         yield "--support-size has no effect with --choice all."
+    most = MOST_OF_A_SCAN * len(scans)
+    if guided and not marked and scans and default < settings.support_size > most:
+        yield f"--support-size {settings.support_size} has no effect beyond {most} slices of whole scans."
     yield from unused_draws(
         settings.ensemble, settings.seed, tuning, examples=examples, drawn=settings.choice == "random"
     )

@@ -76,8 +76,13 @@ class SupportSection:
                 table = context.logic.support(selection, context.parameters.axis.value)
             except UniverSegError as error:
                 table = SupportTable(message=str(error))
-        if table.rows != self._rows:
+        if _without_words(table.rows) != _without_words(self._rows):
             self._fill(table.rows)
+        elif table.rows != self._rows:
+            # After a run only the words change: drawing the pictures again would hold up the window.
+            self._rows = table.rows
+            for number, row in enumerate(table.rows):
+                self._say(number, row)
         context.ui.supportLabel.setText(table.message or _summary(table.rows))
         return "" if table.unmarked else table.message
 
@@ -97,17 +102,23 @@ class SupportSection:
             if picture is not None:
                 slice_item.setIcon(qt.QIcon(picture))
             area = qt.QTableWidgetItem(_area(row))
-            agreement = qt.QTableWidgetItem("" if row.agreement is None else f"{round(100 * row.agreement)} %")
-            agreement.setToolTip(_("How well this mark agrees (Dice) with what the other marks made of it, last time."))
-            note = qt.QTableWidgetItem(row.note)
-            note.setToolTip(row.note)
-            for column, item in enumerate((use, slice_item, area, agreement, note)):
+            for column, item in enumerate((use, slice_item, area)):
                 self._table.setItem(number, column, item)
+            self._say(number, row)
             if row.key in selected:
                 self._table.selectRow(number)
         self._filling = False
         self._fit_height(len(rows))
         self._on_selection()
+
+    def _say(self, number: int, row: SupportRow) -> None:
+        """What the last run and the example itself have to say, in the last two columns."""
+        agreement = qt.QTableWidgetItem("" if row.agreement is None else f"{round(100 * row.agreement)} %")
+        agreement.setToolTip(_("How well this mark agrees (Dice) with what the other marks made of it, last time."))
+        note = qt.QTableWidgetItem(row.note)
+        note.setToolTip(row.note)
+        self._table.setItem(number, AGREEMENT, agreement)
+        self._table.setItem(number, NOTE, note)
 
     def _fit_height(self, count: int) -> None:
         shown = min(MOST_ROWS, max(FEWEST_ROWS, count))
@@ -142,15 +153,11 @@ class SupportSection:
         self._context.views.jump_to(self._context.logic.slice_position(volume, chosen.axis, chosen.index))
 
     def _remove(self) -> None:
-        selection = self._context.selection()
-        for key in [self._rows[index].key for index in self._selected()]:
-            self._context.logic.remove(selection, key)
+        self._context.logic.remove(self._context.selection(), *(self._rows[index].key for index in self._selected()))
 
     def _clear(self) -> None:
-        selection = self._context.selection()
-        for row in self._rows:
-            if row.kind != "marked":
-                self._context.logic.remove(selection, row.key)
+        elsewhere = [row.key for row in self._rows if row.kind != "marked"]
+        self._context.logic.remove(self._context.selection(), *elsewhere)
 
     def _on_pair_chosen(self) -> None:
         ui = self._context.ui
@@ -195,6 +202,10 @@ def _scans(saved: SavedSupport, slices_only: bool) -> str:
     if slices_only:
         return _("no whole scan")
     return _("no whole scan, for no segmentation is complete (apply a result first)")
+
+
+def _without_words(rows: tuple[SupportRow, ...]) -> list[SupportRow]:
+    return [replace(row, agreement=None, note="") for row in rows]
 
 
 def _area(row: SupportRow) -> str:

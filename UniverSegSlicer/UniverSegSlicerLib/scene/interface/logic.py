@@ -40,8 +40,11 @@ class Logic(Protocol):
     def set_used(self, selection: Selection, key: str, used: bool) -> None:
         """Switch an example on or off."""
 
-    def remove(self, selection: Selection, key: str) -> None:
-        """Take a row out: a marked slice counts as a prediction from then on, other rows are dropped from the scene."""
+    def remove(self, selection: Selection, *keys: str) -> None:
+        """Take rows out: marked slices count as predictions from then on, other rows are dropped from the scene.
+
+        One undo makes marks of the slices again.
+        """
 
     def add_pair(self, volume: Any, segmentation: Any) -> None:
         """Use the marked slices of another volume and segmentation of the scene."""

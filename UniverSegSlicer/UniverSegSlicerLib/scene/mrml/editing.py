@@ -99,11 +99,10 @@ class SegmentWriter:
         # Removals first: the segments of one run do not overlap, so no addition can then hit a voxel that another
         # segment of the run is about to give up.
         steps.sort(key=lambda step: step.adds)
-        self._connect(segmentation, volume, rules)
-        if undoable and self.save_state is not None:
-            self.save_state()
-        elif undoable:
-            self._logic.SaveStateForUndo()
+        if undoable:
+            self.begin_step(segmentation, volume, rules)
+        else:
+            self._connect(segmentation, volume, rules)
         was_modifying = segmentation.StartModify()
         try:
             for step in steps:
@@ -111,6 +110,14 @@ class SegmentWriter:
         finally:
             segmentation.EndModify(was_modifying)
         return sum(step.voxels for step in steps)
+
+    def begin_step(self, segmentation: Any, volume: Any, rules: Any | None = None) -> None:
+        """Keep the segmentation as it is now, tags of its segments included, for one undo."""
+        self._connect(segmentation, volume, rules)
+        if self.save_state is not None:
+            self.save_state()
+        else:
+            self._logic.SaveStateForUndo()
 
     def undo(self) -> bool:
         """Take the last change back (own history only); False when there is nothing to take back."""
@@ -258,7 +265,7 @@ def _between_painted(step: _Step, segmentation: Any, to_volume: np.ndarray) -> P
         return None
     there = labelmap_of(segmentation, step.segment_id)
     value = segmentation.GetSegmentation().GetSegment(step.segment_id).GetLabelValue()
-    painted = Part(there.GetExtent(), (image_array(there) == value).astype(np.uint8))
+    painted = Part(there.GetExtent(), (image_array(there) == value).view(np.uint8))
     kept = resample(oriented_image(step.kept.astype(np.uint8), step.kept_box, np.eye(4)), extent, to_volume)
     fill = image_array(kept).copy()
     stack = np.moveaxis(fill, 2 - along[number], 0)

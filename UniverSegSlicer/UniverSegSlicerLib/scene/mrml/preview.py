@@ -60,7 +60,7 @@ def set_preview(preview: Any, volume: Any, segment_id: str, part: Part | None) -
     if part is None:
         slicer.vtkSlicerSegmentationsModuleLogic.ClearSegment(preview, segment_id)
         return
-    image = oriented_image((part.array != 0).astype(np.uint8), part.extent, ijk_to_ras(volume))
+    image = oriented_image((part.array != 0).view(np.uint8), part.extent, ijk_to_ras(volume))
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.SetBinaryLabelmapToSegment(image, preview, segment_id, logic.MODE_REPLACE)
 

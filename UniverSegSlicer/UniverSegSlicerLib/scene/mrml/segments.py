@@ -118,7 +118,8 @@ def read_part(segmentation: Any, segment_id: str, volume: Any) -> Part | None:
     value = segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
     matrix = lattice_to_volume(segmentation, image_to_world(labelmap), volume)
     offset = integer_offset(matrix, size)
-    binary = (image_array(labelmap) == value).astype(np.uint8)
+    # A view: the bytes of a comparison are 0 and 1 already, and a copy of them takes ten times as long.
+    binary = (image_array(labelmap) == value).view(np.uint8)
     if offset is not None:
         return cropped(binary, shifted(extent, offset), size)
     return sampled_part(binary, extent, matrix, size)

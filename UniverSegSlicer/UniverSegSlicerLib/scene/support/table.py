@@ -82,6 +82,10 @@ class SupportList:
         else:
             set_used(selection.segmentation, *_parse(key), used)
 
+    def is_mark(self, key: str) -> bool:
+        """Whether a row stands for a marked slice."""
+        return self._source(key) is None
+
     def remove(self, selection: Selection, key: str) -> None:
         """Take a row out; see :meth:`~UniverSegSlicerLib.scene.interface.Logic.remove`."""
         if self._source(key) is not None:

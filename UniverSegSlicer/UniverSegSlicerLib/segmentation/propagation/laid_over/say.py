@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from ....progress import CancelToken, ProgressCallback
 from ...atlas import AtlasEvidence, gather
 from ...predictor import PRIOR_CHANNELS, Meter, SupportStack, planes
 from ...region import region_around
-from ...settings import PropagationSettings
+from ...settings import MOST_OF_A_SCAN, PropagationSettings
 from ...shapes import signed_distance
 from ...support.choice import draw_support
 from ...support.set import SupportSet
@@ -108,11 +108,12 @@ class AtlasSay:
         spread = None
         if len(there):
             images = slices.seen_through(frame)
-            support = self._examples(grid, slices.axis, there, model)
+            support, scans = self._examples(grid, slices.axis, there, model)
+            choice = replace(settings, support_size=min(settings.support_size, MOST_OF_A_SCAN * scans))
             prior = chance if model.query_channels >= PRIOR_CHANNELS else None
             for start in range(0, len(there), _TOGETHER):
                 rows = there[start : start + _TOGETHER]
-                draws = draw_support(support.places, int(rows[len(rows) // 2]), settings)
+                draws = draw_support(support.places, int(rows[len(rows) // 2]), choice)
                 queries = planes(images[rows], prior=None if prior is None else prior[rows])
                 heard, between = support.predict(
                     queries, draws, flips=settings.flips, meter=meter, message=f"label {self.label}"
@@ -132,15 +133,16 @@ class AtlasSay:
             LabelLogits(logits.astype(np.float16), None if spread is None else spread.astype(np.float16)),
         )
 
-    def _examples(self, grid: Geometry, axis: str, rows: np.ndarray, model: InContextModel) -> SupportStack:
-        """The labelled scans' slices at the place of the query's, those that may be asked for."""
+    def _examples(self, grid: Geometry, axis: str, rows: np.ndarray, model: InContextModel) -> tuple[SupportStack, int]:
+        """The labelled scans' slices at the place of the query's, those that may be asked for; and how many scans."""
         images, masks, places = [], [], []
         near = np.arange(max(0, rows[0] - 1), min(grid.shape[array_axis(axis)], rows[-1] + 2))
         for image, mask in self.evidence.brought_to(self.label, grid):
             images.append(np.clip(slice_stack(image, axis)[near], 0, 1))
             masks.append(np.clip(slice_stack(mask, axis)[near], 0, 1))
             places.append(near.astype(float))
-        return SupportStack(model, np.concatenate(images), np.concatenate(masks), np.concatenate(places))
+        stack = SupportStack(model, np.concatenate(images), np.concatenate(masks), np.concatenate(places))
+        return stack, len(places)
 
     def beside_marks(
         self, slices: VolumeSlices, frame: SliceFrame, logits: np.ndarray, marks: Mapping[int, np.ndarray]
