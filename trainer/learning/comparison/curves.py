@@ -12,7 +12,7 @@ from ..evaluation.bootstrap import mean_with_interval
 from ..evaluation.in_context import mean_over_datasets
 from ..loop.checkpoints import averaged_network, list_checkpoints
 from ..report import Point, plot_lines, write_csv
-from .measure import MEAN, ComparisonSettings, MethodScore, measure
+from .measure import ComparisonSettings, MethodScore, measure
 from .methods import Method, read_record
 
 Report = Callable[[str], None]
@@ -52,8 +52,8 @@ def measure_checkpoints(
             record = read_record(path)
             report(f"{method.name} after {record['step']} steps")
             network = averaged_network(path).eval().to(next(method.network.parameters()).device)
-            scored = measure([replace(method, network=network)], pool, few)
-            dice = mean_over_datasets([one.alone for one in scored if one.method != MEAN])["mean"]
+            scored = measure([replace(method, network=network)], pool, few, yardstick=False)
+            dice = mean_over_datasets([one.alone for one in scored])["mean"]
             found.append(
                 CurvePoint(method.name, int(record["step"]), record["samples"], record["seconds"], support, dice)
             )
@@ -72,8 +72,9 @@ def measure_ensembles(
     found: list[EnsembleScore] = []
     for size in sizes:
         report(f"{size} support sets")
-        for one in measure(methods, pool, replace(settings, supports=(support,), draws=size), report):
-            if one.method != MEAN and (one.draw < 0) == (size > 1):
+        several = replace(settings, supports=(support,), draws=size)
+        for one in measure(methods, pool, several, report, yardstick=False):
+            if (one.draw < 0) == (size > 1):
                 found.append(EnsembleScore(**asdict(one), size=size))
     return found
 

@@ -10,6 +10,7 @@ from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.errors import InputError
 
 from ..evaluation.in_context import MeanOfSupport, Score, choose_tasks, score_task
+from ..networks.kinds import TrainedNetwork
 from .methods import Method
 
 #: The yardstick's name in tables.
@@ -62,8 +63,10 @@ def measure(
     pool: DataPool,
     settings: ComparisonSettings,
     report: Callable[[str], None] = lambda _text: None,
+    *,
+    yardstick: bool = True,
 ) -> list[MethodScore]:
-    """Dice of every method, and of the mean label of the support.
+    """Dice of every method, and of the mean label of the support unless it is no ``yardstick`` here.
 
     Raises:
         InputError: The side does not fit a network, or no task is left.
@@ -73,11 +76,14 @@ def measure(
         if settings.side % multiple:
             raise InputError(f"side is {settings.side}; {method.name} needs multiples of {multiple}.")
     tasks = chosen_tasks(pool, settings)
+    asked: list[tuple[str, TrainedNetwork | MeanOfSupport]] = [(method.name, method.network) for method in methods]
+    if yardstick:
+        asked.append((MEAN, MeanOfSupport()))
     found: list[MethodScore] = []
     for number, task in enumerate(tasks):
         report(f"{number + 1} of {len(tasks)} tasks: {task.name}")
         for support in settings.supports:
-            for name, network in [*((m.name, m.network) for m in methods), (MEAN, MeanOfSupport())]:
+            for name, network in asked:
                 begin = time.perf_counter()
                 scores = score_task(
                     network,
