@@ -117,9 +117,13 @@ def test_stopped_in_the_middle_and_gone_on(marked: Any, scans: Path, tmp_path: P
     assert said(desk) == "Stopped. What is done stays; start again to go on from there."
     done = len(list((tmp_path / "out").glob("*.nii.gz")))
     assert 1 <= done < 24
+    # What the next run does is seen as well with five more.
+    for path in sorted(scans.glob("*.nii.gz"))[done + 5 :]:
+        path.unlink()
+    cases = len(list(scans.glob("*.nii.gz")))
     desk.press("folderStartButton")
     finish(desk)
-    assert said(desk) == f"Done: 24 of 24 volumes have a label map. {done} were there already."
+    assert said(desk) == f"Done: {cases} of {cases} volumes have a label map. {done} were there already."
 
 
 def test_what_was_not_chosen_is_named(marked: Any) -> None:

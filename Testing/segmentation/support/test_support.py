@@ -160,7 +160,7 @@ def refuses_when_rewritten(support: SupportSet, path: Path, words: str, members:
         ({"image_1": np.full((60, 70), np.nan, np.float32)}, "outside"),
         ({"image_1": np.zeros((6, 7), np.float32)}, "differ in shape"),
         ({"labels_1": np.zeros((60, 70), np.int32)}, "int32"),
-        ({"image_1": np.array([print], dtype=object)}, "ValueError"),
+        ({"image_1": np.array([{}], dtype=object)}, "ValueError"),
         ({"image_1": b"no array"}, "no array"),
     ],
 )
