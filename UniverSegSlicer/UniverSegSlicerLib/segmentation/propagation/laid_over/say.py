@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # A structure may be where its chance is higher than this.
 _POSSIBLE = 0.05
 # Weights of the labelled scans and of the network in the logits, and the network's largest logit. The weights have the
-# least log loss over 25 hippocampi with 1, 2 and 4 labelled scans and vertebrae with one (docs/quality.md).
+# least log loss in 18 runs on hippocampi, with 1, 2 and 4 labelled scans, and 2 on vertebrae (docs/quality.md).
 _ATLAS, _NETWORK, _LOUDEST = 0.3, 0.4, 4.0
 # Slices in a row that share their examples, so that these are encoded once.
 _TOGETHER = 4
