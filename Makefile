@@ -44,7 +44,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # The long runs of docs/reliability.md: each prints its counts.
 fuzz: $(VENV)/test.stamp
