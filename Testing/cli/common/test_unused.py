@@ -64,6 +64,10 @@ def test_without_marks(scan: Scan, tiny_model_path: Path, command: Command) -> N
     run = ("propagate", scan.volume, "--support", scan.folder / "whole.npz", "-o", scan.folder / "out.nii.gz")
     done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--margin-mm", "9", "--support-size", "20")
     assert done.code == 0 and "--support-size 20 has no effect beyond 6" in done.err and "--margin-mm" not in done.err
+    done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--support-size", "20", "--choice", "all")
+    assert "--support-size has no effect with --choice all." in done.err and "beyond" not in done.err
+    done = command(*run, "-m", tiny_model_path, "--range", "7:8", "--support-size", "10")
+    assert "--support-size 10 has no effect beyond 6" in done.err
     done = command("click", scan.volume, "--slice", "k:6", "--include", "20,20", "--support", scan.folder / "set.npz",
                    "--label", "2", "-o", scan.folder / "out.nii.gz", "-m", tiny_model_path)  # fmt: skip
     assert "set.npz has no example of label 2; it has 1, 3." in done.err

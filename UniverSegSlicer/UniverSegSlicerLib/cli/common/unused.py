@@ -50,7 +50,7 @@ def unused_settings(
         takes_prior: Whether the network has a prior plane.
     """
     scans = [] if support is None else [scan for scan in support.scans if scan.used]
-    guided, default = settings.strategy in ("auto", "guided"), PropagationSettings().support_size
+    guided = settings.strategy in ("auto", "guided")
     reason = None
     if settings.strategy in ("independent", "cascade"):
         reason = f"with the strategy {settings.strategy}"
@@ -65,10 +65,11 @@ def unused_settings(
         yield f"the whole scans of the support set are not laid over the volume by the strategy {settings.strategy}."
     if settings.keep_detached and not marked:
         yield "--keep-detached has no effect without marked slices: nothing is removed."
-    if settings.choice == "all" and settings.support_size != default:
-        yield "--support-size has no effect with --choice all."
     most = MOST_OF_A_SCAN * len(scans)
-    if guided and not marked and scans and default < settings.support_size > most:
+    sized = settings.support_size != PropagationSettings().support_size
+    if sized and settings.choice == "all":
+        yield "--support-size has no effect with --choice all."
+    elif sized and guided and not marked and scans and settings.support_size > most:
         yield f"--support-size {settings.support_size} has no effect beyond {most} slices of whole scans."
     yield from unused_draws(
         settings.ensemble, settings.seed, tuning, examples=examples, drawn=settings.choice == "random"

@@ -77,10 +77,10 @@ class SupportList:
 
     def set_used(self, selection: Selection, key: str, used: bool) -> None:
         """Switch a row on or off."""
-        if self._source(key) is not None:
-            set_source_used(self._scene, key, used)
-        else:
+        if self.is_mark(key):
             set_used(selection.segmentation, *_parse(key), used)
+        else:
+            set_source_used(self._scene, key, used)
 
     def is_mark(self, key: str) -> bool:
         """Whether a row stands for a marked slice."""
@@ -88,7 +88,7 @@ class SupportList:
 
     def remove(self, selection: Selection, key: str) -> None:
         """Take a row out; see :meth:`~UniverSegSlicerLib.scene.interface.Logic.remove`."""
-        if self._source(key) is not None:
+        if not self.is_mark(key):
             remove_source(self._scene, key)
             return
         axis, index = _parse(key)
