@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from UniverSegSlicerLib.errors import DependencyError
-from UniverSegSlicerLib.scene.running.dependencies import check_torch_works, ensure_torch, torch_status
+from UniverSegSlicerLib.errors import DependencyError, ModelError
+from UniverSegSlicerLib.scene.running.dependencies import (
+    check_torch_works,
+    collection_put_off,
+    ensure_torch,
+    torch_status,
+)
 
 
 class Computer:
@@ -128,3 +134,15 @@ check_torch_works()
 assert "torch" in sys.modules and not map_libraries()
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
+
+
+def test_garbage_is_collected_again_after_the_import_whatever_happens_in_it() -> None:
+    with collection_put_off():
+        assert not gc.isenabled()
+        with collection_put_off():
+            pass
+        assert not gc.isenabled(), "the inner one leaves it as it was"
+    assert gc.isenabled()
+    with pytest.raises(ModelError), collection_put_off():
+        raise ModelError("damaged")
+    assert gc.isenabled()

@@ -78,6 +78,24 @@ def test_one_thread_does_all_jobs_in_turn(worker):
     assert len(set(threads)) == 1
 
 
+def test_a_job_begins_when_the_polling_thread_is_done_with_what_it_was_asked_for(worker, monkeypatch):
+    """A button is drawn as pressed before anything else may hold the interpreter lock."""
+    from UniverSegSlicerLib.scene.running import worker as module
+
+    monkeypatch.setattr(module, "GRACE_S", 30.0)
+    begun = threading.Event()
+    worker.submit(Log().job(lambda token, report: begun.set()))
+    assert not begun.wait(0.2)
+    worker.poll()
+    assert begun.wait(10)
+    finish(worker)
+    monkeypatch.setattr(module, "GRACE_S", 0.01)
+    begun.clear()
+    worker.submit(Log().job(lambda token, report: begun.set()))
+    assert begun.wait(10), "and without a poll a moment later"
+    finish(worker)
+
+
 def test_failures_become_sentences_and_do_not_end_the_thread(worker):
     log = Log()
 

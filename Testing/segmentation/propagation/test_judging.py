@@ -132,6 +132,19 @@ def test_marks_are_spread_evenly_where_gaps_are_alike_and_the_structure_is_cover
     assert 0 < _evenness(10, 22, 34) < 1
 
 
+def test_a_flat_structure_is_spanned_by_marks_on_which_it_narrows() -> None:
+    """A lobule of the cerebellum that ends at the midline: wider than long, and what is like it goes on behind it."""
+
+    def beyond(*areas: float) -> Ending:
+        marks = [_mark(10 + 4 * n, _disc(np.sqrt(area / np.pi))) for n, area in enumerate(areas)]
+        return Ending.expected_beyond(marks, marks[-1], 1)
+
+    flat = beyond(300, 700, 150)
+    assert not flat.guessed and flat.even > 0.5 and flat.expected < 5
+    for open_end in (beyond(150, 700, 650), beyond(650, 700, 150), beyond(700, 690, 700)):
+        assert open_end.guessed and open_end.even == 0, "narrow on one side only: it may go on at the other"
+
+
 def test_evenly_marked_structures_end_although_the_image_goes_on(overlap) -> None:
     """A level of a cord, or a vertebra: nothing in the image tells it from the next one."""
     count = 80

@@ -15,13 +15,21 @@ import torch
 from trainer.learning.loop import training
 from trainer.learning.loop.beginnings import training_of
 from trainer.learning.loop.checkpoints import averaged_network, find_checkpoint, list_checkpoints, load_checkpoint
-from trainer.learning.loop.config import OptimizerSettings, Phase, PromptSettings, RecordSettings, TrainingConfig
+from trainer.learning.loop.config import (
+    EncoderSettings,
+    OptimizerSettings,
+    Phase,
+    PromptSettings,
+    RecordSettings,
+    TrainingConfig,
+)
 from trainer.learning.loop.training import DivergenceError, RunOptions, train
 from trainer.learning.release.bundled_model import bundle
 from trainer.tasks.episodes import EpisodeSettings, without_randomness
 from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 from UniverSegSlicerLib.network.weights.files import write_network
 
 CONFIG = TrainingConfig(
@@ -146,6 +154,24 @@ def test_a_start_from_another_run_takes_its_averaged_weights(tmp_path: Path, poo
     bundle(tmp_path / "second", tmp_path / "model.safetensors")
     for source in (tmp_path / "second", tmp_path / "model.safetensors"):
         assert training_of(source)["samples"] == 2 * once["samples"]
+
+
+def test_an_attentive_network_learns_at_several_scales_of_its_encoder(tmp_path: Path, pool: DataPool) -> None:
+    """The scale of a step is drawn, and a resumed run draws as an unbroken one."""
+    phase = Phase(4, 32, 1, 2, (1, 1), {0: 1, 2: 1}, enlarge={1: 1, 2: 1})
+    network = AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4, value_channels=1, resolution=32)
+    config = replace(
+        CONFIG, phases=(phase,), architecture=network, encoder=EncoderSettings(weights="random", trained=False)
+    )
+    run(config, tmp_path / "whole", pool)
+    run(config, tmp_path / "parts", pool, minutes=0.0)
+    run(config, tmp_path / "parts", pool, resume=True)
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+    run(replace(config, phases=(replace(phase, enlarge=None),)), tmp_path / "plain", pool)
+    plain = weights(tmp_path / "plain")
+    assert not all(torch.equal(value, plain[name]) for name, value in whole.items())
+    assert averaged_network(tmp_path / "whole").enlarge == 1, "the architecture's, whatever the last step had"
 
 
 def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:

@@ -66,7 +66,8 @@ class Context:
         editor: The embedded Segment Editor widget.
         dialogs: Questions with a window.
         views: The slice views.
-        refresh: Brings every section up to date.
+        refresh: Brings every section up to date, the table of examples included.
+        show_state: Brings everything but that table up to date.
         said: What became of the last action, in words, until the next one or until the segments change by other means.
         acting: Whether an action is under way.
     """
@@ -78,6 +79,7 @@ class Context:
     views: Views
     parameters: Any = None
     refresh: Callable[[], None] = field(default=lambda: None)
+    show_state: Callable[[], None] = field(default=lambda: None)
     said: str = ""
     acting: bool = False
     _message: str = ""
@@ -115,8 +117,11 @@ class Context:
         rows = self.logic.support(self.selection(), "auto").rows
         return next((row.axis for row in rows if row.kind == "marked" and row.used), "")
 
-    def attempt(self, action: Callable[[], Any]) -> bool:
-        """Do what a button asks for; what goes wrong becomes one sentence in the panel. True when it went well."""
+    def attempt(self, action: Callable[[], Any], *, marks: bool = True) -> bool:
+        """Do what a button asks for; what goes wrong becomes one sentence in the panel. True when it went well.
+
+        ``marks`` False: the action changes no mark and no example, so that the segments need not be read again.
+        """
         self._message = self.said = ""
         self.acting = True
         try:
@@ -133,7 +138,7 @@ class Context:
             return True
         finally:
             self.acting = False
-            self.refresh()
+            (self.refresh if marks else self.show_state)()
         return False
 
     @property

@@ -71,7 +71,15 @@ class UniverSegPanel:
     ) -> None:
         #: Gives the editor widget its node when the scene has none (any more).
         self.prepare_editor = prepare_editor
-        self.context = Context(ui=ui, logic=logic, editor=editor, dialogs=dialogs, views=views, refresh=self.refresh)
+        self.context = Context(
+            ui=ui,
+            logic=logic,
+            editor=editor,
+            dialogs=dialogs,
+            views=views,
+            refresh=self.refresh,
+            show_state=self._show_state,
+        )
         self.run = RunSection(self.context, provide_torch)
         self.support = SupportSection(self.context, self.run.require_torch)
         self.review = ReviewSection(self.context)

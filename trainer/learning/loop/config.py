@@ -15,6 +15,7 @@ from trainer.tasks.episodes import EpisodeSettings, check_shares
 from trainer.yaml_files import read_yaml
 from UniverSegSlicerLib.errors import InputError, UniverSegError
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 
 from ..networks.kinds import TrainedArchitecture, trained_architecture
 
@@ -68,6 +69,8 @@ class Phase:
         support: Support sizes to draw from, with relative weights.
         shares: Shares of the kinds of episodes in this phase; None takes those of ``episodes``.
         prompted: Factor on the probabilities of clicks, priors and further rounds, in [0, 1].
+        enlarge: Factors by which an attentive network enlarges slices before its encoder, to draw from, with relative
+            weights; None takes the architecture's.
     """
 
     steps: int
@@ -78,9 +81,16 @@ class Phase:
     support: Mapping[int, float] = field(default_factory=lambda: {0: 0.5, 1: 1, 2: 2, 3: 2, 4: 2, 6: 1, 8: 1, 16: 0.5})
     shares: Mapping[str, float] | None = None
     prompted: float = 1.0
+    enlarge: Mapping[int, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "support", {int(size): float(weight) for size, weight in self.support.items()})
+        if self.enlarge is not None:
+            object.__setattr__(self, "enlarge", {int(size): float(weight) for size, weight in self.enlarge.items()})
+            if not self.enlarge or min(self.enlarge) < 1 or max(self.enlarge) > 4 or sum(self.enlarge.values()) <= 0:
+                raise InputError(
+                    f"A phase draws enlarge from {self.enlarge}; expected factors from 1 to 4 with weights."
+                )
         if self.steps < 1 or self.queries < 1 or self.tasks[0] < 1 or self.tasks[0] > self.tasks[1]:
             raise InputError(
                 f"A phase has steps {self.steps}, queries {self.queries}, tasks {self.tasks}; expected 1 or more."
@@ -212,6 +222,8 @@ class TrainingConfig:
         if isinstance(self.architecture, BaselineArchitecture) and any(0 in phase.support for phase in self.phases):
             raise InputError(f"{self.architecture.family} needs examples; leave out the support size 0.")
         for phase in self.phases:
+            if phase.enlarge is not None and not isinstance(self.architecture, AttentiveArchitecture):
+                raise InputError("A phase draws enlarge, which is known to a network of the family 'attentive' only.")
             if phase.resolution % multiple:
                 raise InputError(
                     f"A phase has resolution {phase.resolution}; this network needs multiples of {multiple}."

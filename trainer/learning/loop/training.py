@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -156,10 +156,11 @@ class _Run:
     def _step(self, forward: Callable[..., Tensor]) -> dict[str, float]:
         config, step = self.config, self.state.step
         phase = config.phase_at(step)
-        sizes = np.array(list(phase.support))
-        weights = np.array(list(phase.support.values()))
-        # The same size in every process, or the one with the smaller batch would wait for the other.
-        support = int(np.random.default_rng([config.seed, step]).choice(sizes, p=weights / weights.sum()))
+        # The same sizes in every process, or the one with the smaller batch would wait for the other.
+        generator = np.random.default_rng([config.seed, step])
+        support = _drawn(phase.support, generator)
+        if phase.enlarge is not None and isinstance(self.network, AttentiveUniverSeg):
+            self.network.enlarge = _drawn(phase.enlarge, generator)
         tasks = phase.tasks_for(support)
         clock = time.perf_counter()
         episodes = self.sampler.draw(
@@ -368,3 +369,9 @@ class _Run:
             self.options.folder.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(to_mapping(self.config), sort_keys=False)
             (self.options.folder / "config.yaml").write_text(text, encoding="utf-8")
+
+
+def _drawn(choices: Mapping[int, float], generator: np.random.Generator) -> int:
+    """One of several numbers, by their relative weights."""
+    weights = np.array(list(choices.values()))
+    return int(generator.choice(np.array(list(choices)), p=weights / weights.sum()))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .pointwise import Pointwise
+
 #: Channels that hold the position term of the attention.
 _POSITION = 3
 _INITIAL_SHARPNESS = 10.0
@@ -105,12 +107,12 @@ class AttentiveCrossBlock(nn.Module):
         self.key_side = key_side
         self.support_width = width // 2
         self.norm = nn.GroupNorm(1, channels)
-        self.query = nn.Conv2d(channels, heads * head_channels, 1)
-        self.key = nn.Conv2d(channels, heads * head_channels, 1)
+        self.query = Pointwise(channels, heads * head_channels)
+        self.key = Pointwise(channels, heads * head_channels)
         self.sharpness = nn.Parameter(torch.zeros(heads))
         self.nearness = nn.Parameter(torch.zeros(heads))
-        self.project_query = nn.Conv2d(channels, width, 1)
-        self.project_support = nn.Conv2d(channels, self.support_width, 1)
+        self.project_query = Pointwise(channels, width)
+        self.project_support = Pointwise(channels, self.support_width)
         self.value = nn.Conv2d(self.support_width + 1, heads * value_channels, 3, padding=1) if value_channels else None
         self.from_support = heads * (1 + value_channels) + 2 + 1 + 2 * self.support_width
         self.outputs = width + self.from_support

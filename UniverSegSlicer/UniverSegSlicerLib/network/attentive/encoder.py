@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .pointwise import Pointwise
+
 #: Channels of the features that :class:`EfficientNetLite0` gives, at strides 2, 4, 8, 16 and 32.
 FEATURES = (16, 24, 40, 112, 320)
 
@@ -59,9 +61,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.expand = nn.Conv2d(inputs, inner, 1) if expansion > 1 else None
+        self.expand = Pointwise(inputs, inner) if expansion > 1 else None
         self.depthwise = SameConv2d(inner, inner, kernel, stride, groups=inner)
-        self.project = nn.Conv2d(inner, outputs, 1)
+        self.project = Pointwise(inner, outputs)
         self._residual = stride == 1 and inputs == outputs
 
     def forward(self, features: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class AttentiveEngine:
         return self.network.decode(queries.to(self.device, self.dtype)[None], encoding, features)[0].float().cpu()
 
     def _remembers(self, rows: int, columns: int) -> bool:
-        return self.device.type == "cpu" and rows * columns * self.network.architecture.enlarge**2 <= _LARGEST_KEPT
+        return self.device.type == "cpu" and rows * columns * self.network.enlarge**2 <= _LARGEST_KEPT
 
     def _fitting(self, wanted: int, unit: int, budget: int) -> int:
         most = _CPU_SLICES if self.device.type == "cpu" else _GPU_SLICES

@@ -12,6 +12,7 @@ from torch.nn import functional
 from .architecture import AttentiveArchitecture
 from .cross_block import AttentiveCrossBlock, SupportSummary, join, side_by_side, split
 from .encoder import FEATURES, EfficientNetLite0
+from .pointwise import Pointwise
 from .prompts import PROMPT_CHANNELS, prompt_maps, spread_clicks
 
 # Images that the encoder looks at together on a CPU.
@@ -70,6 +71,10 @@ class AttentiveUniverSeg(nn.Module):
     Args:
         architecture: What to build.
 
+    Attributes:
+        enlarge: Factor by which slices are enlarged before the encoder: at first the architecture's. A network that was
+            trained with several may be used with any of them.
+
     Source:
         Cross blocks: Butoi et al., UniverSeg, ICCV 2023. Attention over the support's positions with their labels as
         values: Hong et al., Cost Aggregation with 4D Convolutional Swin Transformer, ECCV 2022, and Seo et al., Dense
@@ -84,6 +89,7 @@ class AttentiveUniverSeg(nn.Module):
     def __init__(self, architecture: AttentiveArchitecture | None = None) -> None:
         super().__init__()
         self.architecture = architecture = architecture or AttentiveArchitecture()
+        self.enlarge = architecture.enlarge
         widths, fine = architecture.widths, architecture.fine_channels
         self.encoder = EfficientNetLite0()
         self.cross = nn.ModuleList()
@@ -100,7 +106,7 @@ class AttentiveUniverSeg(nn.Module):
             below = widths[level + 1] if level + 1 < len(widths) else 0
             self.cross.append(block)
             self.decoder.append(_pair(block.outputs + PROMPT_CHANNELS + below, widths[level]))
-        self.skip = nn.Conv2d(FEATURES[0], widths[0], 1)
+        self.skip = Pointwise(FEATURES[0], widths[0])
         self.upper = _convolution(widths[0] + widths[1], widths[0])
         self.fine_query = nn.Conv2d(1, fine, 5, padding=2)
         self.fine_support = nn.Sequential(
@@ -165,7 +171,7 @@ class AttentiveUniverSeg(nn.Module):
 
     def reductions(self, rows: int, total: int) -> tuple[int, ...]:
         """Factors by which keys of slices of so many rows are averaged in a support set of ``total`` elements."""
-        sides = [rows * self.architecture.enlarge // 2 ** (level + 1) for level in _CROSSED]
+        sides = [rows * self.enlarge // 2 ** (level + 1) for level in _CROSSED]
         return tuple(block.reduction(side, total) for side, block in zip(sides, self.cross, strict=True))
 
     def decode(self, queries: Tensor, examples: EncodedExamples | None, features: list[Tensor] | None = None) -> Tensor:
@@ -201,10 +207,8 @@ class AttentiveUniverSeg(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """The encoder's five maps, each ``(T, n, C, h, w)``, of images ``(T, n, 1, H, W)``, n at least 1."""
         flat = images.flatten(0, 1)
-        if self.architecture.enlarge > 1:
-            flat = functional.interpolate(
-                flat, scale_factor=self.architecture.enlarge, mode="bilinear", align_corners=False
-            )
+        if self.enlarge > 1:
+            flat = functional.interpolate(flat, scale_factor=self.enlarge, mode="bilinear", align_corners=False)
         flat = flat.contiguous(memory_format=torch.channels_last)
         if flat.device.type == "cpu" and not (torch.is_grad_enabled() and self.encoder.stem.weight.requires_grad):
             # A few images at a time stay in the cache, which saves a quarter of the time.

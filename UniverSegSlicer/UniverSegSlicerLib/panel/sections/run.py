@@ -32,11 +32,11 @@ class RunSection:
     def start(self) -> None:
         """Segment with the settings of the panel."""
         if self._context.ui.segmentButton.isEnabled():
-            self._context.attempt(self._start)
+            self._context.attempt(self._start, marks=False)
 
     def cancel(self) -> None:
         """Stop the run."""
-        self._context.attempt(self._cancel)
+        self._context.attempt(self._cancel, marks=False)
 
     def require_torch(self) -> None:
         """Ask for torch when it is missing; raises DependencyError when it stays missing."""
@@ -55,8 +55,9 @@ class RunSection:
         """Show progress and the one sentence that matters now."""
         ui = self._context.ui
         running = state.phase == "running"
-        ui.progressBar.setVisible(running)
+        # In this order: a bar that is seen is drawn at once when its value changes, and the window waits for that.
         ui.progressBar.setValue(round(100 * state.fraction))
+        ui.progressBar.setVisible(running)
         problem = self._context.problem or state.error
         text = problem or (state.message if state.phase in ("running", "click") and state.message else "") or hint
         report = state.report

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -97,6 +99,19 @@ def check_torch_works() -> None:
         raise DependencyError(
             f"PyTorch is there but cannot be used ({type(error).__name__}: {error}). {FALLBACK}"
         ) from error
+
+
+@contextmanager
+def collection_put_off() -> Iterator[None]:
+    """Without Python's garbage collection: an import makes so many objects that it would go through all of Slicer's
+    again and again, each time with the window standing still."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def map_libraries() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .dependencies import check_torch_works
+from .dependencies import check_torch_works, collection_put_off
 
 if TYPE_CHECKING:
     from ...network import InContextModel
@@ -21,10 +21,11 @@ def load_from_catalogue(name: str, device: str) -> InContextModel:
         DependencyError: torch is missing or broken.
         ModelError: No such model, or its terms were not accepted.
     """
-    check_torch_works()
-    from ...network import load_model
+    with collection_put_off():
+        check_torch_works()
+        from ...network import load_model
 
-    return load_model(name, device)
+        return load_model(name, device)
 
 
 class ModelCache:

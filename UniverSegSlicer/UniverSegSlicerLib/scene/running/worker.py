@@ -18,6 +18,9 @@ from ...progress import CancelToken, ProgressCallback
 #: So long the polling thread lends the interpreter at each poll, in seconds: too short to be seen in the views.
 LENT_S = 0.015
 
+#: So long a job waits at most for the polling thread to be done with what it submitted the job from, in seconds.
+GRACE_S = 0.1
+
 #: A piece of work: gets a token to look at between chunks and a callback for its progress; returns its result.
 Work = Callable[[CancelToken, ProgressCallback], Any]
 
@@ -51,6 +54,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._messages: queue.SimpleQueue[tuple[Job, str, Any]] = queue.SimpleQueue()
         self._arrived = threading.Event()
+        self._at_rest = threading.Event()
         self._open: list[Job] = []
         self._thread: threading.Thread | None = None
 
@@ -60,12 +64,17 @@ class Worker:
         return bool(self._open)
 
     def submit(self, job: Job) -> None:
-        """Queue a job. Call on the polling thread."""
+        """Queue a job. Call on the polling thread.
+
+        The job begins when that thread polls again, at the latest after :data:`GRACE_S`: a button is shown as pressed,
+        and a preview is drawn, before something else may hold Python's interpreter lock.
+        """
         if self._thread is None or not self._thread.is_alive():
             # A daemon: if the application dies without shutdown, this thread does not keep its process alive.
             self._thread = threading.Thread(target=self._run, name="UniverSeg worker", daemon=True)
             self._thread.start()
         self._open.append(job)
+        self._at_rest.clear()
         self._jobs.put(job)
 
     def submit_newest(self, job: Job) -> None:
@@ -82,6 +91,7 @@ class Worker:
 
     def poll(self) -> None:
         """Hand over what arrived since the last call: progress, results, failures. Call from a timer."""
+        self._at_rest.set()
         self._arrived.clear()
         while True:
             try:
@@ -123,6 +133,7 @@ class Worker:
         Slicer's main thread holds Python's interpreter lock also while it waits for events in C++. A thread gets the
         lock only while Python code on the main thread waits, whatever else the processors could do.
         """
+        self._at_rest.set()
         if self._open:
             self._arrived.wait(LENT_S)
 
@@ -140,6 +151,7 @@ class Worker:
         # Locals: after a shutdown that timed out, this thread must not feed the queues of its successor.
         jobs, messages = self._jobs, self._messages
         while (job := jobs.get()) is not None:
+            self._at_rest.wait(GRACE_S)
             messages.put(_outcome(job, messages))
             self._arrived.set()
 

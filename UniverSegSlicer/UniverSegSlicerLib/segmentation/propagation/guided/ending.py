@@ -21,6 +21,10 @@ _HARDLY_NARROWED = 4.0
 _FEWEST_GAPS, _DENSE = 2, 2.0
 _UNEVEN, _HUDDLED = 0.25, 0.6
 _TIGHT, _LOOSE = 0.08, 0.14
+_RATHER = 0.5
+# Shares of the largest area that are gone on both outermost marks, from which on they begin to show that the marks span
+# the structure, and from which on they do so in full.
+_NARROWER, _NARROW = 0.25, 0.6
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,13 @@ class Ending:
         width = max(1.0, width_of(largest) / step)
         gap, rest = gap_and_rest(areas, step)
         rest = max(1.0, rest)
-        guessed = rest > gap
+        spanned = _spanned(min(closing, elsewhere))
+        guessed = rest > gap and spanned < _RATHER
         expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
         farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
         crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
         open_end = crowded * max(0.0, elsewhere - closing)
-        even = _evenness(sorted(areas), width)
+        even = _evenness(sorted(areas), width, spanned)
         return cls(expected, guessed, farthest, closing, crowded, open_end, width, even, int(gap / 2))
 
     @classmethod
@@ -96,20 +101,32 @@ def _spread_and_narrowing(half_gap: float, areas: Mapping[int, float], outermost
     return half_gap if ratio > _HARDLY_NARROWED else max(1.0, half_gap * float(np.sqrt(np.clip(ratio, 0.5, 2.0))))
 
 
-def _evenness(marked: Sequence[int], width: float) -> float:
+def _spanned(gone: float) -> float:
+    """How surely the marks show a structure from end to end, 0 to 1: it is widest between them, flat as it may be.
+
+    Args:
+        gone: Share of the largest area that is gone on the wider one of the outermost marks.
+    """
+    return float(np.clip((gone - _NARROWER) / (_NARROW - _NARROWER), 0, 1))
+
+
+def _evenness(marked: Sequence[int], width: float, spanned: float) -> float:
     """How surely marks were spread evenly over the whole structure, 0 to 1.
 
-    Gaps are alike but for rounding, and neither do the marks span less than the structure is wide, nor is every slice
-    or every other one marked: so look marks that are all at one end of a structure.
+    Gaps are alike but for rounding, and neither do the marks span less than the structure is wide (unless it has
+    narrowed on both outermost ones), nor is every slice or every other one marked: so look marks that are all at one
+    end of a structure.
 
     Args:
         marked: Rising slice numbers.
         width: Of the structure, in slices.
+        spanned: See :func:`_spanned`.
     """
     gaps = np.diff(marked)
     if len(gaps) < _FEWEST_GAPS or gaps.mean() < _DENSE:
         return 0.0
     uneven = np.sqrt(np.square(np.maximum(0.0, np.abs(gaps - gaps.mean()) - 0.5)).mean()) / gaps.mean()
     spread = np.clip(((marked[-1] - marked[0]) / width - _HUDDLED) / (1 - _HUDDLED), 0, 1)
+    spread = max(spread, spanned)
     loose = np.clip((gaps.mean() / width - _TIGHT) / (_LOOSE - _TIGHT), 0, 1)
     return float(np.clip(1 - uneven / _UNEVEN, 0, 1) * spread * loose)
