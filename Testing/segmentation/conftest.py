@@ -35,23 +35,27 @@ class BrightnessModel:
     name = "brightness"
     device = "cpu"
 
-    def __init__(self, query_channels: int = 4, resolution: int = 64) -> None:
+    def __init__(self, query_channels: int = 4, resolution: int = 64, finest: int = 1) -> None:
         self.query_channels = query_channels
         self.resolution = resolution
+        self.finest = finest
+        self.sides: list[int] = []
         self.encoded: list[int] = []
         self.passes = 0
         self.queries: list[np.ndarray] = []
 
     def encode_support(self, images: Any, labels: Any) -> Examples:
         images, labels = np.asarray(images), np.asarray(labels)
-        assert images.shape == labels.shape and images.shape[1:] == (1, self.resolution, self.resolution)
+        assert images.shape == labels.shape and images.shape[1] == 1 and images.shape[2] == images.shape[3]
+        assert images.shape[2] % self.resolution == 0, "a square of its own, or a finer one"
+        self.sides.append(images.shape[2])
         assert images.min(initial=0) >= 0 and images.max(initial=0) <= 1 and labels.max(initial=0) <= 1
         self.encoded.append(len(images))
         return Examples(images, labels)
 
     def predict(self, queries: Any, support: Examples, *, cancel: Any = None, **_: Any) -> np.ndarray:
         queries = np.asarray(queries)
-        assert queries.dtype == np.float32 and queries.shape[2:] == (self.resolution, self.resolution)
+        assert queries.dtype == np.float32 and queries.shape[2:] == support.images.shape[2:]
         assert queries.shape[1] <= self.query_channels
         if cancel is not None:
             cancel.raise_if_cancelled()

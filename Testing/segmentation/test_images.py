@@ -32,6 +32,27 @@ def test_every_image_comes_back_at_its_own_size(support, model, overlap) -> None
     assert model.encoded == [4, 4, 4]
 
 
+@pytest.mark.parametrize(("side", "shown"), [(30, 64), (64, 64), (90, 64), (100, 128), (1000, 128)])
+def test_examples_of_many_pixels_are_shown_finer_as_far_as_the_network_bears_it(side: int, shown: int, make_model) -> None:
+    image, mask = blob(side, side // 2)
+    support = SupportSet.from_pairs([image], [mask])
+    model = make_model(finest=2)
+    assert segment_images([image], support, model, closer=False)[0].shape == image.shape
+    segment_images([image], support, model, closer=False, detail=3)
+    segment_images([image], support, model, closer=False, detail=1)
+    assert model.sides == [shown, 192, 64]
+
+
+def test_a_closer_look_is_as_fine_as_the_first(make_model) -> None:
+    image, mask = np.full((256, 256), 10, np.uint8), np.zeros((256, 256), bool)
+    mask[100:130, 60:90] = True
+    image[mask] = 100
+    model = make_model(finest=2)
+    found = segment_images([image], SupportSet.from_pairs([image] * 2, [mask] * 2), model)[0] > 0
+    assert set(model.sides) == {128} and len(model.sides) == 2
+    assert 2 * (found & mask).sum() / (found.sum() + mask.sum()) > 0.9
+
+
 def test_logits_are_the_mean_over_the_draws(support, tiny_model) -> None:
     image = blob(40, 40)[0]
     first, second = (segment_images([image], support, tiny_model, ensemble=4, support_size=3, seed=2) for _ in range(2))
@@ -63,6 +84,9 @@ def test_what_cannot_be_done_is_said(support, model) -> None:
         segment_images([image], SupportSet(), model)
     with pytest.raises(InputError, match="image 1 has the shape"):
         segment_images([image, image[None]], support, model)
+    for detail in (0, 5):
+        with pytest.raises(InputError, match=f"detail is {detail}, expected 1 to 4"):
+            segment_images([image], support, model, detail=detail)
     several = support.merged(SupportSet.from_pairs([image], [image]))
     with pytest.raises(InputError, match="say which one"):
         segment_images([image], several, model)

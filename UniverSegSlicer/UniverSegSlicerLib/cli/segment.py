@@ -64,6 +64,15 @@ def segment(
             help="Look a second time, closer, at what whole images show small; --once does without, as in the paper.",
         ),
     ] = True,
+    detail: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4,
+            help="Show the network so many times 128 pixels a side, in so much squared the time; by default as many "
+            "as the examples have, up to what the model was trained for.",
+        ),
+    ] = None,
     ensemble: EnsembleOption = 1,
     logits: Annotated[bool, typer.Option("--logits", help="Also write the logits, float32, as STEM.npy.")] = False,
     network: NetworkChoice,
@@ -95,7 +104,7 @@ def segment(
             stage = sub_progress(report, done / len(queries), (done + len(batch)) / len(queries))
             pictures = list(batch.values())
             results = segment_images(
-                pictures, examples, model, ensemble=ensemble, seed=seed, closer=closer, progress=stage
+                pictures, examples, model, ensemble=ensemble, seed=seed, closer=closer, detail=detail, progress=stage
             )
             for stem, result in zip(batch, results, strict=True):
                 cut = present_cutoff(result) if present else 0.0

@@ -16,6 +16,7 @@ from .looking import ScaledExamples, closer_frame
 from .predictor import Meter, planes
 from .settings import PropagationSettings
 from .support.choice import Draw, draw_support
+from .support.example import SupportExample
 from .support.set import SupportSet
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _BATCH = 64
 
 # Below a probability of 0.02 everywhere there is nothing to look closer at.
 _LEAST_SIGN = -3.9
+
+#: Largest ``detail``: beyond it, memory and time grow and nothing is gained.
+MOST_DETAIL = 4
 
 #: Examples per draw by default: what the published network was trained with.
 MOST_EXAMPLES = 64
@@ -44,6 +48,7 @@ def segment_images(
     spacings: Sequence[tuple[float, float]] | None = None,
     window: IntensityWindow | None = None,
     closer: bool = True,
+    detail: int | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> list[np.ndarray]:
@@ -62,6 +67,8 @@ def segment_images(
         window: Intensity window of all images; each image's own by default.
         closer: Look a second time at what whole images show small, cut out larger, and take the mean of both answers
             there. Twice the time at most; the paper's protocol does without.
+        detail: The network is shown so many times as many pixels a side as it was trained on, 1 to 4, in so much
+            squared the time. None: as many as the examples have, up to what the network was trained for.
         progress: Called with the share done.
         cancel: Looked at after every chunk.
 
@@ -69,17 +76,21 @@ def segment_images(
         Logits float32 (rows, cols) per image, at its own size; above 0 is the structure.
 
     Raises:
-        InputError: No support, a label that is absent or not named, or an image that is none; the message says which.
+        InputError: No support, a label that is absent or not named, an image that is none, or a detail beyond its
+            range; the message says which.
         Cancelled: The cancel token was raised.
     """
     label = _label(support, label)
+    if detail is not None and not 1 <= detail <= MOST_DETAIL:
+        raise InputError(f"detail is {detail}, expected 1 to {MOST_DETAIL}.", argument="detail")
     settings = PropagationSettings(
         strategy="independent", choice="random", support_size=support_size, ensemble=ensemble, seed=seed, flips=flips
     )
-    examples = ScaledExamples(support.supporting(label), label, model)
+    shown = support.supporting(label)
+    examples = ScaledExamples(shown, label, model, model.resolution * (detail or _detail(shown, model)))
     draws = draw_support(examples.stack().places, None, settings)
     meter = Meter(progress, cancel, len(images) * len(draws) * (1 + flips))
-    look = _Look(model, examples, draws, flips, meter)
+    look = _Look(examples, draws, flips, meter)
     results: list[np.ndarray] = []
     for start in range(0, len(images), _BATCH):
         pictures = []
@@ -115,7 +126,6 @@ class _Picture:
 class _Look:
     """The network over pictures: whole, and then closer at what was found."""
 
-    model: InContextModel
     examples: ScaledExamples
     draws: Sequence[Draw]
     flips: bool
@@ -123,7 +133,7 @@ class _Look:
 
     def whole(self, pictures: Sequence[_Picture]) -> list[np.ndarray]:
         """Logits of each picture, at its own size."""
-        frames = [SliceFrame.fit(one.shape, one.spacing, size=self.model.resolution) for one in pictures]
+        frames = [SliceFrame.fit(one.shape, one.spacing, size=self.examples.side) for one in pictures]
         return self._predict(pictures, frames, None)
 
     def closer(self, pictures: Sequence[_Picture], found: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -136,7 +146,7 @@ class _Look:
             share = None if box is None else self.examples.share_for(box, picture.shape, picture.spacing)
             if box is not None and share is not None:
                 groups.setdefault(share, []).append(n)
-                frames[n] = closer_frame(box, share, picture.shape, picture.spacing, self.model.resolution)
+                frames[n] = closer_frame(box, share, picture.shape, picture.spacing, self.examples.side)
         self.meter.expect(len(frames) * len(self.draws) * (1 + self.flips))
         for share, members in groups.items():
             second = self._predict([pictures[n] for n in members], [frames[n] for n in members], share)
@@ -154,6 +164,12 @@ class _Look:
             queries, self.draws, flips=self.flips, meter=self.meter, message="images"
         )
         return [frame.from_network(one) for frame, one in zip(frames, logits, strict=True)]
+
+
+def _detail(examples: Sequence[SupportExample], model: InContextModel) -> int:
+    """How much finer than it was trained on a network is shown examples: by their own pixels, as far as it bears it."""
+    sides = [max(example.image.shape) for example in examples]
+    return int(np.clip(round(float(np.median(sides)) / model.resolution), 1, model.finest)) if sides else 1
 
 
 def _present_box(logits: np.ndarray) -> Box | None:

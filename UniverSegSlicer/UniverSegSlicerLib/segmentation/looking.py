@@ -41,17 +41,21 @@ class ScaledExamples:
         examples: Slices or pictures that say something about the label.
         label: The label value.
         model: The network.
+        side: Side in pixels of the squares that it is shown; None for that which it was trained on.
     """
 
-    def __init__(self, examples: Sequence[SupportExample], label: int, model: InContextModel) -> None:
+    def __init__(
+        self, examples: Sequence[SupportExample], label: int, model: InContextModel, side: int | None = None
+    ) -> None:
         self._examples, self._label, self._model = tuple(examples), label, model
+        self.side = side or model.resolution
         self._boxes = [Box.around(example.labels == label) for example in examples]
         self._stacks: dict[float | None, SupportStack] = {}
 
     def stack(self, share: float | None = None) -> SupportStack:
         """The examples on the network's grid: squares of a share of the slice around the structure, or whole slices."""
         if share not in self._stacks:
-            size = self._model.resolution
+            size = self.side
             if share is None:
                 images, masks = example_planes(self._examples, self._label, size, None)
             else:
@@ -79,7 +83,6 @@ class ScaledExamples:
         return next((share for share in SHARES if share >= wanted), None)
 
     def _frames(self, share: float) -> list[SliceFrame]:
-        size = self._model.resolution
         known = [
             _relative_centre(box, example.image.shape)
             for box, example in zip(self._boxes, self._examples, strict=True)
@@ -95,7 +98,7 @@ class ScaledExamples:
                 side = max(side, _LEAST_ROOM * _longest(box.shape, spacing))
                 centre = _relative_centre(box, shape)
             place = (centre[0] * shape[0] * spacing[0], centre[1] * shape[1] * spacing[1])
-            frames.append(SliceFrame.around(shape, spacing, place, side, size))
+            frames.append(SliceFrame.around(shape, spacing, place, side, self.side))
         return frames
 
 

@@ -67,16 +67,14 @@ def evaluate(
     """Measure a model and write ``scores.csv``, ``clicks.csv``, ``volumes.csv``, ``summary.md``, plots and pictures.
 
     Raises:
-        InputError: The store has nothing of the role, or the side does not fit the network.
+        InputError: The store has nothing of the role, or the side does not fit the network. A side beyond the store's
+            shows its images enlarged.
     """
     network, said = model.network.to(model.device), report or (lambda _text: None)
     resolution = max(store.resolutions)
     side = settings.side or network.architecture.resolution
-    if side % network.architecture.size_multiple or side > resolution:
-        raise InputError(
-            f"side is {side}; it must be a multiple of {network.architecture.size_multiple} and at most the "
-            f"store's {resolution}."
-        )
+    if side % network.architecture.size_multiple:
+        raise InputError(f"side is {side}; it must be a multiple of {network.architecture.size_multiple}.")
     pool = build_pool(
         store,
         role=settings.role,

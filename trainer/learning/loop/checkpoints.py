@@ -121,10 +121,10 @@ def load_checkpoint(path: Path, architecture: TrainedArchitecture | None = None)
 
 
 def require_same_trunk(found: TrainedArchitecture, wanted: TrainedArchitecture, source: object) -> None:
-    """Raise ModelError where two architectures differ in anything but the resolution of training."""
+    """Raise ModelError where two architectures differ in anything but the sides of slices that they are for."""
     ours, theirs = wanted.to_dict(), found.to_dict()
     for name in {**theirs, **ours}:
-        if name != "resolution" and ours.get(name) != theirs.get(name):
+        if name not in ("resolution", "finest") and ours.get(name) != theirs.get(name):
             raise ModelError(
                 f"{source}: {name} is {theirs.get(name)} in the checkpoint and {ours.get(name)} in the configuration."
             )

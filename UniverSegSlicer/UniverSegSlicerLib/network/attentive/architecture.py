@@ -33,6 +33,7 @@ class AttentiveArchitecture:
         enlarge: Factor by which slices are enlarged before the encoder; 2 sees thin structures better and costs four
             times as much.
         resolution: Side in pixels of the square slices that it was trained on.
+        finest: Slices may be shown in so many times as many pixels a side; their features were trained with, too.
 
     Raises:
         ModelError: A field is out of range.
@@ -50,6 +51,7 @@ class AttentiveArchitecture:
     key_sides: tuple[int, ...] = (8, 16, 16, 16)
     enlarge: int = 1
     resolution: int = 128
+    finest: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -69,6 +71,7 @@ class AttentiveArchitecture:
         require_integer("value_channels", self.value_channels, 0, self.head_channels + 2)
         require_integer("fine_channels", self.fine_channels, 1, 256)
         require_integer("enlarge", self.enlarge, 1, 4)
+        require_integer("finest", self.finest, 1, 4)
         require_integer("resolution", self.resolution, _COARSEST, 1 << 14)
         if self.resolution % self.size_multiple:
             raise ModelError(f"resolution must be a multiple of {self.size_multiple}, not {self.resolution}.")
