@@ -33,7 +33,7 @@ def test_every_image_comes_back_at_its_own_size(support, model, overlap) -> None
 
 
 @pytest.mark.parametrize(("side", "shown"), [(30, 64), (64, 64), (90, 64), (100, 128), (1000, 128)])
-def test_examples_of_many_pixels_are_shown_finer_as_far_as_the_network_bears_it(side: int, shown: int, make_model) -> None:
+def test_examples_of_many_pixels_are_shown_as_fine_as_the_network_bears(side: int, shown: int, make_model) -> None:
     image, mask = blob(side, side // 2)
     support = SupportSet.from_pairs([image], [mask])
     model = make_model(finest=2)

@@ -23,9 +23,6 @@ def evaluate(
     queries: Annotated[int, typer.Option(min=0, help="At most so many queries a task; 0: all.")] = 0,
     tasks: Annotated[int, typer.Option(min=0, help="At most so many tasks a data set; 0: all.")] = 0,
     side: Annotated[int, typer.Option(min=0, help="Side of the images; 0: the model's.")] = 0,
-    enlarge: Annotated[
-        int, typer.Option(min=0, max=4, help="Enlarge slices so many times before the encoder; 0: the model's.")
-    ] = 0,
     min_area: Annotated[
         float, typer.Option(min=0, max=0.99, help="Leave out labels that cover no more than this share of an image.")
     ] = 0.0,
@@ -81,8 +78,6 @@ def evaluate(
         if model.is_dir()
         else load_model(model, device)
     )
-    if enlarge:
-        loaded = loaded.enlarged(enlarge)
     measure(loaded, Store.open(store), settings, output, report=lambda text: typer.echo(text, err=True))
     typer.echo((output / "summary.md").read_text(encoding="utf-8"))
 

@@ -9,13 +9,11 @@ import torch
 
 from UniverSegSlicerLib.errors import Cancelled, InputError, ModelError
 from UniverSegSlicerLib.network import InContextModel, load_model
-from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg
 from UniverSegSlicerLib.network.attentive.pointwise import Pointwise
 from UniverSegSlicerLib.network.families import architecture_from_dict, architecture_from_json
 from UniverSegSlicerLib.network.memory import OutOfMemory
-from UniverSegSlicerLib.network.published.model import UniverSeg
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.progress import CancelToken
 
@@ -49,26 +47,6 @@ def test_the_shared_interface_gives_the_networks_own_logits(support, enlarge):
     network = _network(replace(SMALL, enlarge=enlarge))
     inputs = _example(support)
     torch.testing.assert_close(_model(network)(*inputs), network(*inputs), rtol=1e-3, atol=1e-4)
-
-
-@torch.inference_mode()
-def test_the_same_weights_can_be_shown_enlarged_slices():
-    """As a network whose architecture says so; the first one stays as it was."""
-    plain, twice = _network(), _network(replace(SMALL, enlarge=2))
-    twice.load_state_dict(plain.state_dict())
-    inputs = _example(3)
-    model = _model(plain)
-    before = model(*inputs)
-    found = model.enlarged(2)(*inputs)
-    torch.testing.assert_close(found, _model(twice)(*inputs), rtol=1e-3, atol=1e-4)
-    assert not torch.allclose(found, before) and torch.equal(model(*inputs), before)
-    assert model.network.enlarge == 1
-    for factor in (0, 5):
-        with pytest.raises(InputError, match="1 to 4 times"):
-            model.enlarged(factor)
-    published = InContextModel(UniverSeg(Architecture(encoder=(4, 4))), name="published", device=CPU)
-    with pytest.raises(InputError, match="family 'attentive'"):
-        published.enlarged(2)
 
 
 @torch.inference_mode()

@@ -30,7 +30,7 @@ from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
-from UniverSegSlicerLib.network.weights.files import write_network
+from UniverSegSlicerLib.network.weights.files import read_network, write_network
 
 CONFIG = TrainingConfig(
     name="tiny",
@@ -172,6 +172,11 @@ def test_an_attentive_network_learns_at_several_scales_of_its_encoder(tmp_path: 
     plain = weights(tmp_path / "plain")
     assert not all(torch.equal(value, plain[name]) for name, value in whole.items())
     assert averaged_network(tmp_path / "whole").enlarge == 1, "the architecture's, whatever the last step had"
+    finest = [
+        bundle(tmp_path / name, tmp_path / f"{name}.safetensors")["architecture"]["finest"]
+        for name in ("whole", "plain")
+    ]
+    assert finest == [2, 1] and read_network(tmp_path / "whole.safetensors").architecture.finest == 2
 
 
 def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:

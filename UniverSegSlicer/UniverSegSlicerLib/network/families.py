@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from ..errors import InputError, ModelError
+from ..errors import ModelError
 from .architecture import Architecture, require_mapping
 from .attentive.architecture import AttentiveArchitecture
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
 AnyArchitecture: TypeAlias = Architecture | AttentiveArchitecture
 AnyNetwork: TypeAlias = Union["UniverSeg", "AttentiveUniverSeg"]
-
-#: Slices are enlarged at most so many times before an encoder.
-MOST_ENLARGED = 4
 
 #: The architectures by the name of their family; files without a name are of the published one.
 FAMILIES: Mapping[str, type[Architecture] | type[AttentiveArchitecture]] = {
@@ -66,18 +62,3 @@ def new_network(architecture: AnyArchitecture) -> AnyNetwork:
     from .published.model import UniverSeg
 
     return UniverSeg(architecture)
-
-
-def enlarged(network: AnyNetwork, factor: int) -> AnyNetwork:
-    """The same weights in a network that enlarges slices ``factor`` times before its encoder.
-
-    Raises:
-        InputError: ``factor`` is not from 1 to 4, or the family has no encoder of its own.
-    """
-    if not 1 <= factor <= MOST_ENLARGED:
-        raise InputError(f"slices can be enlarged 1 to {MOST_ENLARGED} times, not {factor}.")
-    if not isinstance(network.architecture, AttentiveArchitecture):
-        raise InputError("only a network of the family 'attentive' can be shown enlarged slices.")
-    same = copy.copy(network)
-    same.enlarge = factor
-    return same

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..progress import CancelToken, ProgressCallback
 from .architecture import QUERY_PLANES
 from .engines import Engine, engine_for
-from .families import AnyArchitecture, AnyNetwork, enlarged
+from .families import AnyArchitecture, AnyNetwork
 from .features import describe
 from .memory import OutOfMemory, Plan, default_budget, run_within_memory
 from .precision import Precision, choose_dtype
@@ -77,17 +77,6 @@ class InContextModel:
     def with_network(self, network: AnyNetwork, name: str) -> InContextModel:
         """Another network on the same device and in the same precision; this model stays as it is."""
         return InContextModel(network, name=name, device=self.device, precision=self._precision)
-
-    def enlarged(self, factor: int) -> InContextModel:
-        """The same weights, with slices enlarged ``factor`` times before the encoder; this model stays as it is.
-
-        It sees thin and small structures better and takes about ``factor`` squared times as long. Slices, examples and
-        answers keep their size.
-
-        Raises:
-            InputError: ``factor`` is not from 1 to 4, or the network's family has no encoder before which to enlarge.
-        """
-        return self.with_network(enlarged(self.network, factor), self.name)
 
     @property
     def architecture(self) -> AnyArchitecture:

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainer.baselines.baseline import Baseline
 from UniverSegSlicerLib.errors import InputError
+from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.writing import write_whole
 
@@ -47,6 +48,9 @@ def bundle(
     if resolution is not None:
         network.architecture = replace(network.architecture, resolution=resolution)
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))
+    if isinstance(network.architecture, AttentiveArchitecture):
+        finest = max(network.architecture.finest, *_enlarged(record))
+        network.architecture = replace(network.architecture, finest=finest)
     facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")} | {
         "before": record.get("before", {})
     }
@@ -66,6 +70,12 @@ def bundle(
         "architecture": network.architecture.to_dict(),
         "mixed": told,
     }
+
+
+def _enlarged(record: dict[str, Any]) -> set[int]:
+    """Factors by which slices were enlarged before the encoder in any phase of a run."""
+    phases = [phase for entry in record["configs"] for phase in entry["config"]["phases"]]
+    return {1} | {int(factor) for phase in phases for factor in phase.get("enlarge") or ()}
 
 
 def enter_in_catalogue(catalogue: Path, name: str, facts: dict[str, Any]) -> None:
