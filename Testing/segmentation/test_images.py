@@ -40,7 +40,8 @@ def test_examples_of_many_pixels_are_shown_as_fine_as_the_network_bears(side: in
     assert segment_images([image], support, model, closer=False)[0].shape == image.shape
     segment_images([image], support, model, closer=False, detail=3)
     segment_images([image], support, model, closer=False, detail=1)
-    assert model.sides == [shown, 192, 64]
+    first = [64] if shown == 64 else [64, shown]
+    assert model.sides == [*first, 64, 192, 64]
 
 
 def test_a_closer_look_is_as_fine_as_the_first(make_model) -> None:
@@ -49,7 +50,7 @@ def test_a_closer_look_is_as_fine_as_the_first(make_model) -> None:
     image[mask] = 100
     model = make_model(finest=2)
     found = segment_images([image], SupportSet.from_pairs([image] * 2, [mask] * 2), model)[0] > 0
-    assert set(model.sides) == {128} and len(model.sides) == 2
+    assert model.sides == [64, 128] * 2
     assert 2 * (found & mask).sum() / (found.sum() + mask.sum()) > 0.9
 
 

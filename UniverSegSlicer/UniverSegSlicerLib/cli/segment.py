@@ -69,8 +69,8 @@ def segment(
         typer.Option(
             min=1,
             max=4,
-            help="Show the network so many times 128 pixels a side, in so much squared the time; by default as many "
-            "as the examples have, up to what the model was trained for.",
+            help="Also show the network so many times 128 pixels a side, in so much squared the time; by default as "
+            "many as the examples have, up to what the model was trained for.",
         ),
     ] = None,
     ensemble: EnsembleOption = 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,9 @@ def segment_images(
         window: Intensity window of all images; each image's own by default.
         closer: Look a second time at what whole images show small, cut out larger, and take the mean of both answers
             there. Twice the time at most; the paper's protocol does without.
-        detail: The network is shown so many times as many pixels a side as it was trained on, 1 to 4, in so much
-            squared the time. None: as many as the examples have, up to what the network was trained for.
+        detail: The network is also shown so many times as many pixels a side as it was trained on, 1 to 4, in so much
+            squared the time, and the mean of both answers is taken. None: as many as the examples have, up to what the
+            network was trained for.
         progress: Called with the share done.
         cancel: Looked at after every chunk.
 
@@ -87,10 +88,12 @@ def segment_images(
         strategy="independent", choice="random", support_size=support_size, ensemble=ensemble, seed=seed, flips=flips
     )
     shown = support.supporting(label)
-    examples = ScaledExamples(shown, label, model, model.resolution * (detail or _detail(shown, model)))
-    draws = draw_support(examples.stack().places, None, settings)
-    meter = Meter(progress, cancel, len(images) * len(draws) * (1 + flips))
-    look = _Look(examples, draws, flips, meter)
+    # Coarse and fine answers err in different places: their mean is better than either (docs/training.md).
+    times = sorted({1, detail or _detail(shown, model)})
+    scales = [ScaledExamples(shown, label, model, model.resolution * each) for each in times]
+    draws = draw_support(scales[0].stack().places, None, settings)
+    meter = Meter(progress, cancel, len(images) * len(scales) * len(draws) * (1 + flips))
+    look = _Look(scales, draws, flips, meter)
     results: list[np.ndarray] = []
     for start in range(0, len(images), _BATCH):
         pictures = []
@@ -124,50 +127,70 @@ class _Picture:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """The network over pictures: whole, and then closer at what was found."""
+    """The network over pictures: whole, and then closer at what was found; each is the mean over all scales."""
 
-    examples: ScaledExamples
+    scales: Sequence[ScaledExamples]
     draws: Sequence[Draw]
     flips: bool
     meter: Meter
 
     def whole(self, pictures: Sequence[_Picture]) -> list[np.ndarray]:
         """Logits of each picture, at its own size."""
-        frames = [SliceFrame.fit(one.shape, one.spacing, size=self.examples.side) for one in pictures]
-        return self._predict(pictures, frames, None)
+        return _means(
+            self._predict(
+                examples, pictures, [SliceFrame.fit(one.shape, one.spacing, size=examples.side) for one in pictures]
+            )
+            for examples in self.scales
+        )
 
     def closer(self, pictures: Sequence[_Picture], found: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The same after a second look at what was found small; pictures of one scale go together."""
         results = list(found)
-        groups: dict[float, list[int]] = {}
-        frames: dict[int, SliceFrame] = {}
+        groups: dict[float, dict[int, Box]] = {}
         for n, (picture, logits) in enumerate(zip(pictures, found, strict=True)):
             box = _present_box(logits)
-            share = None if box is None else self.examples.share_for(box, picture.shape, picture.spacing)
+            share = None if box is None else self.scales[0].share_for(box, picture.shape, picture.spacing)
             if box is not None and share is not None:
-                groups.setdefault(share, []).append(n)
-                frames[n] = closer_frame(box, share, picture.shape, picture.spacing, self.examples.side)
-        self.meter.expect(len(frames) * len(self.draws) * (1 + self.flips))
-        for share, members in groups.items():
-            second = self._predict([pictures[n] for n in members], [frames[n] for n in members], share)
-            for n, logits in zip(members, second, strict=True):
-                part = frames[n].covered.slices
+                groups.setdefault(share, {})[n] = box
+        looks = sum(len(boxes) for boxes in groups.values()) * len(self.scales)
+        self.meter.expect(looks * len(self.draws) * (1 + self.flips))
+        for share, boxes in groups.items():
+            seen = [pictures[n] for n in boxes]
+            answers = []
+            for examples in self.scales:
+                frames = [
+                    closer_frame(box, share, one.shape, one.spacing, examples.side)
+                    for box, one in zip(boxes.values(), seen, strict=True)
+                ]
+                answers.append(self._predict(examples, seen, frames, share))
+            for n, logits, frame in zip(boxes, _means(answers), frames, strict=True):
+                part = frame.covered.slices
                 results[n] = results[n].copy()
                 results[n][part] = (results[n][part] + logits[part]) / 2
         return results
 
     def _predict(
-        self, pictures: Sequence[_Picture], frames: Sequence[SliceFrame], share: float | None
+        self,
+        examples: ScaledExamples,
+        pictures: Sequence[_Picture],
+        frames: Sequence[SliceFrame],
+        share: float | None = None,
     ) -> list[np.ndarray]:
         queries = planes(np.stack([one.seen_through(frame) for one, frame in zip(pictures, frames, strict=True)]))
-        logits, _ = self.examples.stack(share).predict(
+        logits, _ = examples.stack(share).predict(
             queries, self.draws, flips=self.flips, meter=self.meter, message="images"
         )
         return [frame.from_network(one) for frame, one in zip(frames, logits, strict=True)]
 
 
+def _means(answers: Iterable[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """The mean of several answers to the same pictures, picture by picture."""
+    return [np.mean(np.stack(same), axis=0) for same in zip(*answers, strict=True)]
+
+
 def _detail(examples: Sequence[SupportExample], model: InContextModel) -> int:
-    """How much finer than it was trained on a network is shown examples: by their own pixels, as far as it bears it."""
+    """How much finer than it was trained on a network is shown examples: by their own pixels, as far as it was
+    trained for."""
     sides = [max(example.image.shape) for example in examples]
     return int(np.clip(round(float(np.median(sides)) / model.resolution), 1, model.finest)) if sides else 1
 
