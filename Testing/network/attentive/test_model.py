@@ -61,6 +61,17 @@ def test_a_one_by_one_convolution_is_a_matrix_product():
             torch.testing.assert_close(mine(seen), theirs(seen), rtol=1e-4, atol=1e-5)
 
 
+def test_a_network_learns_from_features_that_need_no_gradient():
+    """As tuning does, whose encoder's maps are computed once: PyTorch ended the process here."""
+    network = _network().to(memory_format=torch.channels_last)
+    queries, images, labels = _example(2)
+    with torch.no_grad():
+        seen = network.see(queries[:, None, :1], images)
+    network.encoder.requires_grad_(False)
+    network.episodes(queries[:, None], images, labels, seen).square().mean().backward()
+    assert all(weight.grad is not None for weight in network.cross.parameters() if weight.requires_grad)
+
+
 @torch.inference_mode()
 def test_pieces_of_any_size_give_the_same_logits():
     network = _network()

@@ -41,7 +41,7 @@ def write_evaluation(result: Evaluation, folder: Path, name: str, side: int) -> 
     write_csv(folder / "tuned.csv", [asdict(score) for score in result.tuned])
     parts = [f"# Evaluation of {name}, {side} pixels a side\n"]
     if result.scores:
-        parts += _in_context_parts(result, folder)
+        parts += _in_context_parts(result, folder, side)
     if result.tuned:
         parts += _tuned_parts(result.tuned)
     if result.clicks:
@@ -51,7 +51,7 @@ def write_evaluation(result: Evaluation, folder: Path, name: str, side: int) -> 
     write_whole(folder / "summary.md", "\n".join(parts))
 
 
-def _in_context_parts(result: Evaluation, folder: Path) -> list[str]:
+def _in_context_parts(result: Evaluation, folder: Path, side: int) -> list[str]:
     scores = result.scores
     supports = sorted({score.support for score in scores})
     ensembles = any(score.draw < 0 for score in scores)
@@ -76,11 +76,12 @@ def _in_context_parts(result: Evaluation, folder: Path) -> list[str]:
     names = sorted({score.dataset for score in scores})
     table = [[name, *(f"{by_dataset[size][name]:.3f}" for size in supports)] for name in names]
     return [
-        f"## In context, {len(names)} data sets of pictures that were not trained on\n",
+        f"## In context at {side} pixels a side, {len(names)} data sets of pictures that were not trained on\n",
         f"Mean Dice over data sets of the mean over tasks, {draws} support sets a query, 95 % bootstrap interval over "
         "subjects; the support comes from other subjects of the same data set. A structure that is known to be present "
         "is cut at half of the image's largest probability where that is below one half (`present_cutoff`). A closer "
-        "look is the product's second one at what whole images show small (`segmentation/looking.py`).\n",
+        "look is the product's second one at what whole images show small (`segmentation/looking.py`); images of many "
+        "pixels are shown to it at the network's own side, too, and the mean counts (`segmentation/images.py`).\n",
         markdown_table(header, rows),
         "Single predictions by data set:\n",
         markdown_table(["data set", *header[1:]], table),

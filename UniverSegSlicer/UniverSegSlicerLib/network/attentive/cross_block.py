@@ -127,7 +127,7 @@ class AttentiveCrossBlock(nn.Module):
                 averaged to fewer positions, so that attention costs no more than with :data:`MOST_KEYS`.
         """
         tasks, size, _, rows, columns = features.shape
-        normal = self.norm(features.flatten(0, 1))
+        normal = self.normalised(features.flatten(0, 1))
         label = functional.adaptive_avg_pool2d(labels.flatten(0, 1), (rows, columns)).to(normal.dtype)
         projected = self.project_support(normal)
         value = label if self.value is None else torch.cat([label, self.value(torch.cat([projected, label], 1))], 1)
@@ -145,11 +145,19 @@ class AttentiveCrossBlock(nn.Module):
             outside=_sum_under(inside[0], 1 - inside[1]),
         )
 
+    def normalised(self, features: Tensor) -> Tensor:
+        """Features ``(N, C, h, w)`` of the encoder over channels and pixels together."""
+        if torch.is_grad_enabled() and not features.requires_grad and self.norm.weight.requires_grad:
+            # The backward pass of a group norm, channels last, on a CPU ends the process where its input needs no
+            # gradient (PyTorch 2.13, bfloat16 and float32).
+            features = features.detach().requires_grad_()
+        return self.norm(features)
+
     def forward(self, normal: Tensor, support: SupportSummary | None) -> Tensor:
         """What query and support give the decoder.
 
         Args:
-            normal: The queries' features, normalised by ``norm``, ``(T * K, C, h, w)``: K for each support set.
+            normal: The queries' features, from :meth:`normalised`, ``(T * K, C, h, w)``: K for each support set.
             support: T support sets; None for an empty one: zeros stand where it would speak.
 
         Returns:

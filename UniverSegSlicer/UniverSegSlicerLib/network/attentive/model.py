@@ -188,7 +188,7 @@ class AttentiveUniverSeg(nn.Module):
         below: Tensor | None = None
         for number in reversed(range(len(_CROSSED))):
             block, level = self.cross[number], _CROSSED[number]
-            normal = block.norm(features[level].flatten(0, 1))
+            normal = block.normalised(features[level].flatten(0, 1))
             summary = None if examples is None else examples.levels[number]
             parts = [block(normal, summary), prompt_maps(prompts, normal)]
             if below is not None:
@@ -216,10 +216,6 @@ class AttentiveUniverSeg(nn.Module):
             maps = [torch.cat(same) for same in zip(*parts, strict=True)]
         else:
             maps = self.encoder(flat)
-        if self.training and not maps[0].requires_grad:
-            # The backward pass of a group norm in bfloat16, channels last, on a CPU ends the process where its input
-            # needs no gradient (PyTorch 2.13).
-            maps = [found.detach().requires_grad_() for found in maps]
         return [found.unflatten(0, images.shape[:2]) for found in maps]
 
 
