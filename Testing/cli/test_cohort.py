@@ -66,8 +66,10 @@ def test_ctrl_c_keeps_what_is_done(made: Made) -> None:
     # So many that it is not done before it can be interrupted.
     for number in range(20):
         (made.volumes / f"more-{number:02}.nii.gz").write_bytes((made.volumes / "a.nii.gz").read_bytes())
+    # Where the tests themselves were started in the background, Ctrl-C is ignored from the start.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     process = subprocess.Popen(
-        [sys.executable, "-m", "UniverSegSlicerLib.cli", *map(str, arguments(made))],
+        [sys.executable, "-c", heeding + "from UniverSegSlicerLib.cli import main; main()", *map(str, arguments(made))],
         stderr=subprocess.PIPE,
         text=True,
     )
