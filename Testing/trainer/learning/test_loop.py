@@ -30,6 +30,7 @@ from trainer.tasks.pool import DataPool
 from UniverSegSlicerLib.errors import InputError, ModelError, OutputError
 from UniverSegSlicerLib.network.architecture import Architecture
 from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
+from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 
 CONFIG = TrainingConfig(
@@ -171,6 +172,13 @@ def test_an_attentive_network_learns_at_several_scales_of_its_encoder(tmp_path: 
     run(replace(config, phases=(replace(phase, enlarge=None),)), tmp_path / "plain", pool)
     plain = weights(tmp_path / "plain")
     assert not all(torch.equal(value, plain[name]) for name, value in whole.items())
+    scales: list[int] = []
+    looked = AttentiveUniverSeg.see
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AttentiveUniverSeg, "see", lambda net, *seen: (scales.append(net.enlarge), looked(net, *seen))[1])
+        two = (replace(phase, steps=2, enlarge={2: 1}), replace(phase, steps=2, enlarge=None))
+        run(replace(config, phases=two), tmp_path / "two", pool)
+    assert scales == [2, 2, 1, 1], "a phase that draws none takes the architecture's"
     assert averaged_network(tmp_path / "whole").enlarge == 1, "the architecture's, whatever the last step had"
     finest = [
         bundle(tmp_path / name, tmp_path / f"{name}.safetensors")["architecture"]["finest"]

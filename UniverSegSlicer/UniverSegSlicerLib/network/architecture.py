@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..errors import ModelError
 
@@ -35,6 +35,9 @@ class Architecture:
     Source:
         Butoi et al., UniverSeg, ICCV 2023, as released (v1), generalised in the number of query channels.
     """
+
+    #: It is shown slices at ``resolution`` only; see the attentive family's.
+    finest: ClassVar[int] = 1
 
     query_channels: int = 1
     encoder: tuple[int, ...] = (64, 64, 64, 64)

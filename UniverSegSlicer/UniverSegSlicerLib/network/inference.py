@@ -96,7 +96,7 @@ class InContextModel:
     @property
     def finest(self) -> int:
         """Slices may be shown to the network in so many times as many pixels a side, for so much squared the time."""
-        return getattr(self.architecture, "finest", 1)
+        return self.architecture.finest
 
     @property
     def device(self) -> torch.device:

@@ -156,15 +156,18 @@ class _Look:
         self.meter.expect(looks * len(self.draws) * (1 + self.flips))
         for share, boxes in groups.items():
             seen = [pictures[n] for n in boxes]
-            answers = []
-            for examples in self.scales:
-                frames = [
+            frames = [
+                [
                     closer_frame(box, share, one.shape, one.spacing, examples.side)
                     for box, one in zip(boxes.values(), seen, strict=True)
                 ]
-                answers.append(self._predict(examples, seen, frames, share))
-            for n, logits, frame in zip(boxes, _means(answers), frames, strict=True):
-                part = frame.covered.slices
+                for examples in self.scales
+            ]
+            answers = _means(
+                self._predict(examples, seen, own, share) for examples, own in zip(self.scales, frames, strict=True)
+            )
+            for n, logits, finest in zip(boxes, answers, frames[-1], strict=True):
+                part = finest.covered.slices
                 results[n] = results[n].copy()
                 results[n][part] = (results[n][part] + logits[part]) / 2
         return results

@@ -56,6 +56,16 @@ class EncoderSettings:
     trained: bool = False
 
 
+def _weighted(choices: Mapping[int, float]) -> dict[int, float]:
+    """Numbers to draw from with their relative weights, as a YAML file may have written them."""
+    return {int(number): float(weight) for number, weight in choices.items()}
+
+
+def _can_be_drawn(choices: Mapping[int, float], least: int) -> bool:
+    """Whether there is a number to draw, and none below ``least``."""
+    return bool(choices) and min(choices) >= least and sum(choices.values()) > 0
+
+
 @dataclass(frozen=True)
 class Phase:
     """A stretch of the run with one image size.
@@ -84,10 +94,10 @@ class Phase:
     enlarge: Mapping[int, float] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "support", {int(size): float(weight) for size, weight in self.support.items()})
+        object.__setattr__(self, "support", _weighted(self.support))
         if self.enlarge is not None:
-            object.__setattr__(self, "enlarge", {int(size): float(weight) for size, weight in self.enlarge.items()})
-            if not self.enlarge or min(self.enlarge) < 1 or max(self.enlarge) > 4 or sum(self.enlarge.values()) <= 0:
+            object.__setattr__(self, "enlarge", _weighted(self.enlarge))
+            if not _can_be_drawn(self.enlarge, 1) or max(self.enlarge) > 4:
                 raise InputError(
                     f"A phase draws enlarge from {self.enlarge}; expected factors from 1 to 4 with weights."
                 )
@@ -95,7 +105,7 @@ class Phase:
             raise InputError(
                 f"A phase has steps {self.steps}, queries {self.queries}, tasks {self.tasks}; expected 1 or more."
             )
-        if not self.support or min(self.support) < 0 or sum(self.support.values()) <= 0:
+        if not _can_be_drawn(self.support, 0):
             raise InputError(
                 f"A phase draws its support size from {self.support}; expected sizes of 0 or more with weights."
             )

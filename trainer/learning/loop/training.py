@@ -159,8 +159,10 @@ class _Run:
         # The same sizes in every process, or the one with the smaller batch would wait for the other.
         generator = np.random.default_rng([config.seed, step])
         support = _drawn(phase.support, generator)
-        if phase.enlarge is not None and isinstance(self.network, AttentiveUniverSeg):
-            self.network.enlarge = _drawn(phase.enlarge, generator)
+        if isinstance(self.network, AttentiveUniverSeg):
+            # Set in every step: a phase that draws none takes the architecture's, whatever the phase before drew.
+            own = {self.network.architecture.enlarge: 1.0}
+            self.network.enlarge = _drawn(phase.enlarge or own, generator)
         tasks = phase.tasks_for(support)
         clock = time.perf_counter()
         episodes = self.sampler.draw(

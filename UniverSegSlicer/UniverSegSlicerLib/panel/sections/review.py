@@ -19,7 +19,9 @@ class ReviewSection:
         ui.applyButton.clicked.connect(lambda: context.attempt(lambda: self._end(context.logic.apply)))
         ui.discardButton.clicked.connect(lambda: context.attempt(lambda: self._end(context.logic.discard)))
         ui.nextSliceButton.clicked.connect(lambda: context.attempt(self._jump, marks=False))
-        ui.surfaceCheckBox.toggled.connect(lambda on: context.attempt(lambda: context.logic.show_surface(on)))
+        ui.surfaceCheckBox.toggled.connect(
+            lambda on: context.attempt(lambda: context.logic.show_surface(on), marks=False)
+        )
         ui.confidenceCheckBox.toggled.connect(lambda _on: context.attempt(self._overlay, marks=False))
         ui.confidenceSlider.valueChanged.connect(lambda _value: self._show_overlay())
 
