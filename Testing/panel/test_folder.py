@@ -219,7 +219,17 @@ def test_a_process_that_dies_without_a_word(marked: Any, tmp_path: Path, monkeyp
     monkeypatch.setattr(process, "MODULE", "this.is.no.module")
     marked.press("folderStartButton")
     finish(marked)
+    # Importing "this" prints a poem, which arrives after the error: the error is the reason all the same.
     assert "ended unexpectedly (exit code 1: " in said(marked) and "No module named" in said(marked)
+
+
+def test_a_process_that_says_something_else(marked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from UniverSegSlicerLib.panel.background import process
+
+    monkeypatch.setattr(process, "MODULE", "this")
+    marked.press("folderStartButton")
+    finish(marked)
+    assert "ended unexpectedly (exit code 0: Namespaces are one honking great idea" in said(marked)
 
 
 def test_missing_torch(marked: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ MODULE = "UniverSegSlicerLib.cohort.background"
 _ROOT = Path(__file__).resolve().parents[3]
 # Seconds that a process has to end by itself after it was asked to, and what it wrote has to arrive after its end.
 _PATIENCE, _ARRIVAL = 15.0, 2.0
-# Lines of its errors that are kept for the log.
+# Lines that are kept for the log of its errors, and of what else it wrote.
 _KEPT = 60
 
 
@@ -80,6 +80,7 @@ class CohortProcess:
             ) from error
         self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._errors: collections.deque[str] = collections.deque(maxlen=_KEPT)
+        self._chatter: collections.deque[str] = collections.deque(maxlen=_KEPT)
         self._listening = [
             threading.Thread(target=listen, name="UniverSeg cohort", daemon=True)
             for listen in (self._listen, self._listen_to_errors)
@@ -137,10 +138,14 @@ class CohortProcess:
 
     def _without_a_word(self) -> dict[str, Any]:
         code = self._process.returncode
-        logging.error("The process of the cohort ended with %s:\n%s", code, "".join(self._errors))
+        logging.error(
+            "The process of the cohort ended with %s:\n%s%s", code, "".join(self._chatter), "".join(self._errors)
+        )
         if self.stopping:
             return {"event": "stopped"}
-        last = next((line.strip() for line in reversed(self._errors) if line.strip()), _("no reason was given"))
+        # Its errors first: what a library prints arrives when it likes, often after the error that ended the process.
+        lines = [*self._chatter, *self._errors]
+        last = next((line.strip() for line in reversed(lines) if line.strip()), _("no reason was given"))
         said = _(
             "The work on the folder ended unexpectedly (exit code {code}: {last}). What is done stays; start again."
         )
@@ -158,7 +163,7 @@ class CohortProcess:
                 event = json.loads(line)
             except ValueError:
                 # Some library's own words.
-                self._errors.append(line)
+                self._chatter.append(line)
                 continue
             if isinstance(event, dict) and "event" in event:
                 self._events.put(event)
