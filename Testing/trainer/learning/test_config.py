@@ -72,6 +72,7 @@ def test_an_attentive_network_keeps_its_family(written) -> None:  # type: ignore
         ({"phases": [{"steps": 1, "prompted": 2}]}, "prompted 2.0; expected a factor from 0 to 1"),
         ({"phases": [{"steps": 1, "enlarge": {0: 1}}]}, "draws enlarge from {0: 1.0}; expected factors from 1 to 4"),
         ({"phases": [{"steps": 1, "enlarge": {2: 1}}]}, "a network of the family 'attentive' only"),
+        ({"encoder": {"trained": True, "rate": 0}}, "encoder.The rate is 0.0, expected a share of the learning rate"),
         ({"architecture": {"encoder": [0]}}, "encoder must be an integer"),
         ({"episodes": {"augmentation": {"task": {"affine_p": 2}}}}, "affine_p is 2"),
         ({"data": 5}, "data is 5; expected a mapping"),

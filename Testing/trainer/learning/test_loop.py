@@ -187,6 +187,25 @@ def test_an_attentive_network_learns_at_several_scales_of_its_encoder(tmp_path: 
     assert finest == [2, 1] and read_network(tmp_path / "whole.safetensors").architecture.finest == 2
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_an_encoder_is_held_still_or_learns_with_the_rest(
+    tmp_path: Path, pool: DataPool, trained: bool, precision: str
+) -> None:
+    """Whatever the precision and however many rounds of clicks a step has."""
+    network = AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4, value_channels=1, resolution=32)
+    config = replace(
+        CONFIG, phases=(Phase(3, 32, 1, 2, (1, 1), {0: 1, 2: 1}),), architecture=network, prompts=PromptSettings(more_rounds_p=1),
+        encoder=EncoderSettings(weights="random", trained=trained), precision=precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    run(replace(config, optimizer=OptimizerSettings(learning_rate=0.0)), tmp_path / "before", pool)
+    run(config, tmp_path / "after", pool)
+    before, after = weights(tmp_path / "before"), weights(tmp_path / "after")
+    same = {name: torch.equal(value, after[name]) for name, value in before.items() if name.startswith("raw encoder.")}
+    assert len(same) > 90 and all(same.values()) is not trained
+    assert not torch.equal(before["raw output.weight"], after["raw output.weight"])
+
+
 def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:
     run(CONFIG, tmp_path / "first", pool)
     write_network(tmp_path / "model.safetensors", averaged_network(tmp_path / "first"), half=False)

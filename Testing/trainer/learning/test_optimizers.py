@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from trainer.learning.loop.config import OptimizerSettings
 from trainer.learning.loop.muon import Muon, orthogonal
-from trainer.learning.loop.optimizers import make_optimizers
+from trainer.learning.loop.optimizers import make_optimizers, set_rate
+from trainer.learning.networks.encoder_weights import encoder_of, hold_still
 from UniverSegSlicerLib.network.architecture import Architecture
+from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
+from UniverSegSlicerLib.network.attentive.model import AttentiveUniverSeg
 from UniverSegSlicerLib.network.published.model import UniverSeg
 
 
@@ -87,3 +90,25 @@ def test_every_trained_weight_has_one_optimizer() -> None:
     output = network.out_conv.parameters()
     adams = {id(p) for group in optimizers["adamw"].param_groups for p in group["params"]}
     assert {id(p) for p in output} <= adams
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_an_encoder_of_photographs_moves_in_smaller_steps_or_not_at_all(kind: str, trained: bool) -> None:
+    network = AttentiveUniverSeg(AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4))
+    hold_still(network, encoder_trained=trained)
+    optimizers = make_optimizers(network, OptimizerSettings(kind=kind), 0.25)  # type: ignore[arg-type]
+    for one in optimizers.values():
+        set_rate(one, 0.8)
+    rates = {
+        id(p): (name, group["lr"])
+        for name, one in optimizers.items()
+        for group in one.param_groups
+        for p in group["params"]
+    }
+    encoder = encoder_of(network)
+    assert encoder is not None
+    its = {id(p) for p in encoder.parameters()}
+    assert {rates.get(one) for one in its} == ({("adamw", 0.2)} if trained else {None})
+    others = {id(p) for p in network.parameters()} - its
+    assert {rates[one][1] for one in others} == {0.8}

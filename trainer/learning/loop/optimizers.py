@@ -5,22 +5,42 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..networks.encoder_weights import encoder_of
 from .config import OptimizerSettings
 from .muon import Muon
 
+# Of a group of parameters: its learning rate, as a share of the schedule's.
+_SHARE = "share"
 
-def make_optimizers(network: nn.Module, settings: OptimizerSettings) -> dict[str, torch.optim.Optimizer]:
+
+def make_optimizers(
+    network: nn.Module, settings: OptimizerSettings, encoder_rate: float = 1.0
+) -> dict[str, torch.optim.Optimizer]:
     """The optimizers of the trained parameters, by name: "adamw", and with kind "muon" also that.
 
     Muon moves the kernels; what has fewer than two axes, and the kernel that gives the single output plane, stays with
-    Adam, since an orthogonal matrix of one row says nothing.
+    Adam, since an orthogonal matrix of one row says nothing. An encoder that is trained stays with Adam too, at
+    ``encoder_rate`` times the learning rate.
     """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if settings.kind == "adamw":
-        return {"adamw": torch.optim.AdamW(trained, lr=0.0, weight_decay=settings.weight_decay)}
-    kernels = [parameter for parameter in trained if parameter.ndim > 1 and len(parameter) > 1]
-    rest = [parameter for parameter in trained if parameter.ndim < 2 or len(parameter) == 1]
-    return {
-        "adamw": torch.optim.AdamW(rest, lr=0.0, weight_decay=settings.weight_decay),
-        "muon": Muon(kernels, lr=0.0, weight_decay=settings.weight_decay),
+    encoder = encoder_of(network)
+    pretrained = [] if encoder is None else [one for one in encoder.parameters() if one.requires_grad]
+    known = {id(parameter) for parameter in pretrained}
+    trained = [one for one in network.parameters() if one.requires_grad and id(one) not in known]
+    muon = settings.kind == "muon"
+    kernels = [one for one in trained if muon and one.ndim > 1 and len(one) > 1]
+    moved = {id(parameter) for parameter in kernels}
+    groups = [{"params": [one for one in trained if id(one) not in moved], _SHARE: 1.0}]
+    if pretrained:
+        groups.append({"params": pretrained, _SHARE: encoder_rate})
+    optimizers: dict[str, torch.optim.Optimizer] = {
+        "adamw": torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
     }
+    if muon:
+        optimizers["muon"] = Muon(kernels, lr=0.0, weight_decay=settings.weight_decay)
+    return optimizers
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of an optimizer its part of the schedule's learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(_SHARE, 1.0)

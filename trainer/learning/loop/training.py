@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -36,7 +37,7 @@ from .checkpoints import (
 from .config import TrainingConfig, to_mapping
 from .launch import describe_device, kept_random_state, launch
 from .losses import segmentation_loss
-from .optimizers import make_optimizers
+from .optimizers import make_optimizers, set_rate
 from .prompting import prompted_queries
 from .run_options import RunOptions, RunState
 from .schedule import AveragedWeights, learning_rate
@@ -123,7 +124,7 @@ class _Run:
         elif (encoder := encoder_of(self.network)) is not None and config.encoder.weights == "imagenet":
             encoder.load_state_dict(imagenet_encoder())
         module = EpisodeNetwork(self.network)
-        optimizers = make_optimizers(module, config.optimizer)
+        optimizers = make_optimizers(module, config.optimizer, config.encoder.rate)
         self.module, *wrapped = self.fabric.setup(module, *optimizers.values())
         self.optimizers = dict(zip(optimizers, wrapped, strict=True))
         self.averaged = AveragedWeights(self.network, config.optimizer.ema_decay)
@@ -171,18 +172,19 @@ class _Run:
         drawn = time.perf_counter() - clock
         images, labels = episodes.support_images, episodes.support_labels
         channels = config.architecture.query_channels
-        seen = self._see(episodes)
+        glance = functools.cache(lambda: self._see(episodes))
+        # What a trained encoder sees has to be seen with gradients in the end, but once is enough for rounds of clicks.
+        seen = None if self.config.encoder.trained else glance()
         queries = prompted_queries(
             episodes,
             config.prompts.scaled(phase.prompted),
             channels,
             self.prompts,
-            lambda planes: forward(planes, images, labels, seen),
+            lambda planes: forward(planes, images, labels, seen or glance()),
         )
         rate = learning_rate(step, config.progress(step), config.optimizer)
         for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            set_rate(optimizer, rate)
         logits = forward(queries, images, labels, seen).float()
         loss_settings = config.loss
         losses = segmentation_loss(
@@ -225,8 +227,8 @@ class _Run:
         }
 
     def _see(self, episodes: Episodes) -> SeenEpisode | None:
-        """What a frozen encoder sees, once for all rounds of a step."""
-        if not isinstance(self.network, AttentiveUniverSeg) or self.config.encoder.trained:
+        """What an encoder of photographs sees, without gradients."""
+        if not isinstance(self.network, AttentiveUniverSeg):
             return None
         with torch.no_grad(), self.fabric.autocast():
             return self.network.see(episodes.query_images, episodes.support_images)

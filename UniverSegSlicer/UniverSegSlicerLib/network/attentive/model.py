@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +41,11 @@ class EncodedExamples:
         return self.levels[0].size
 
 
-@dataclass(frozen=True)
-class SeenEpisode:
-    """The encoder's features of T tasks' queries and supports, from :meth:`AttentiveUniverSeg.see`."""
+class SeenEpisode(NamedTuple):
+    """The encoder's features of T tasks' queries and supports, from :meth:`AttentiveUniverSeg.see`.
+
+    A tuple, because it passes through Lightning Fabric, which converts what is in tuples to the module's precision.
+    """
 
     queries: list[Tensor]
     support: list[Tensor]
