@@ -55,7 +55,7 @@ def test_bad_input(command, scans: Path) -> None:
     for options, words in (
         (("--counts", "0"), "--counts"),
         (("--methods", "magic"), "magic"),
-        (("--datasets", "none"), "at least 3 volumes"),
+        (("--datasets", "none"), "at least 2 volumes"),
     ):
         done = command("bench", "next", "--data", scans, *options)
         assert done.code == 2 and words in done.err

@@ -11,7 +11,7 @@ import pytest
 
 from UniverSegSlicerLib.errors import GeometryError, InputError
 from UniverSegSlicerLib.imaging import Geometry, Volume
-from UniverSegSlicerLib.segmentation import LabelledScan, SupportSet, is_complete
+from UniverSegSlicerLib.segmentation import LabelledScan, SupportSet, are_complete, is_complete
 
 from .test_support import refuses_when_rewritten
 
@@ -74,6 +74,55 @@ def test_marks_are_not_taken_for_a_whole_structure() -> None:
     assert is_complete(cut), "a structure that ends with the scan"
     with pytest.raises(InputError, match="marked slices"):
         SupportSet.from_scan(Volume(np.zeros(GRID.shape), GRID), some)
+
+
+def _lesions(seed: int, thickness: int = 1) -> np.ndarray:
+    """Scattered ellipsoids; with a thickness, drawn on every so many slices and repeated."""
+    rng = np.random.default_rng(seed)
+    shape = np.array(GRID.shape)
+    found = np.zeros(GRID.shape, bool)
+    index = np.stack(np.indices(GRID.shape), -1)
+    for _ in range(6):
+        centre, radii = rng.uniform(4, shape - 5), rng.uniform(2.2, 4.0, 3)
+        found |= (((index - centre) / radii) ** 2).sum(axis=-1) <= 1
+    return np.repeat(found[::thickness], thickness, axis=0)[: len(found)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scattered_lesions_are_complete_and_marks_of_them_are_not(seed: int) -> None:
+    whole = _lesions(seed)
+    assert is_complete(whole) and are_complete(whole.astype(np.uint16))
+    filled = np.flatnonzero(whole.any(axis=(1, 2)))
+    middle = [n for n in filled if whole[n].sum() > 5]
+    for chosen in (middle[::3], middle[::2], middle[len(middle) // 3 : len(middle) // 3 + 2], middle[1::4]):
+        some = np.zeros_like(whole)
+        some[chosen] = whole[chosen]
+        assert not is_complete(some), chosen
+
+
+def test_what_looks_like_marks_is_complete_where_that_is_said(scan) -> None:
+    thick = _lesions(0, thickness=3).astype(np.uint16)
+    assert not is_complete(thick)
+    with pytest.raises(InputError, match="marked slices"):
+        SupportSet.from_scan(scan[0], thick)
+    made = SupportSet.from_scan(scan[0], thick, sure=True)
+    assert len(made.scans) == 1 and all(example.complete for example in made.examples)
+    with pytest.raises(InputError, match="no label"):
+        SupportSet.from_scan(scan[0], np.zeros_like(thick), sure=True)
+
+
+def test_neighbours_bound_each_other() -> None:
+    """A structure cut in two by a plane: each half ends abruptly, where the other one goes on."""
+    whole = ball((15, 18, 14), 9).astype(np.uint16)
+    for axis in range(3):
+        halves = whole.copy()
+        halves[(slice(None),) * axis + (slice((15, 18, 14)[axis], None),)] *= 2
+        assert are_complete(halves) and is_complete(halves)
+        assert not are_complete(np.where(halves == 2, halves, 0)), "the neighbour is not there"
+    some = whole.copy()
+    some[16:] = 0
+    some[[17, 20]] = 2 * whole[[17, 20]]
+    assert not are_complete(some), "marks of one label beside another that is complete"
 
 
 def test_a_file_gives_back_the_scans(support: SupportSet, tmp_path: Path) -> None:

@@ -195,8 +195,9 @@ def test_an_encoder_is_held_still_or_learns_with_the_rest(
     """Whatever the precision and however many rounds of clicks a step has."""
     network = AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4, value_channels=1, resolution=32)
     config = replace(
-        CONFIG, phases=(Phase(3, 32, 1, 2, (1, 1), {0: 1, 2: 1}),), architecture=network, prompts=PromptSettings(more_rounds_p=1),
-        encoder=EncoderSettings(weights="random", trained=trained), precision=precision,  # type: ignore[arg-type]
+        CONFIG, phases=(Phase(3, 32, 1, 2, (1, 1), {0: 1, 2: 1}),), architecture=network,
+        prompts=PromptSettings(more_rounds_p=1), encoder=EncoderSettings(weights="random", trained=trained),
+        precision=precision,  # type: ignore[arg-type]
     )  # fmt: skip
     run(replace(config, optimizer=OptimizerSettings(learning_rate=0.0)), tmp_path / "before", pool)
     run(config, tmp_path / "after", pool)

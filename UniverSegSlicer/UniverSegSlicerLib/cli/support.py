@@ -68,6 +68,10 @@ def create(
             help="Leave out the scan itself, which goes in where LABELS is complete; a scan can identify a patient.",
         ),
     ] = False,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="LABELS is complete although it looks like marked slices, as lesions may."),
+    ] = False,
     merge: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A support set to put before the new examples; may be repeated."),
@@ -86,9 +90,12 @@ def create(
         raise InputError("--images and --image-labels belong together; give both.")
     if (volume is None) == (images is None):
         raise InputError("either VOLUME and LABELS or --images and --image-labels are needed.")
-    if images is not None and (labels, slices, series, component, axis) != (None, None, None, None, Axis.auto):
+    if images is not None and (labels, slices, series, component, axis, complete) != (
+        None, None, None, None, Axis.auto, False
+    ):  # fmt: skip
         raise InputError(
-            "LABELS, --axis, --slices, --series and --component belong to VOLUME, and say nothing of --images."
+            "LABELS, --axis, --slices, --complete, --series and --component belong to VOLUME, and say nothing of "
+            "--images."
         )
     whole = False
     if images is not None and image_labels is not None:
@@ -98,7 +105,9 @@ def create(
             raise InputError("LABELS is missing: a label map on the grid of VOLUME.")
         image = read_volume(volume, series=series, component=component)
         marks = read_marks(labels, volume, image)
-        made, whole = examples_of_volume(volume, image, marks, axis, slices, names=label_names, slices_only=slices_only)
+        made, whole = examples_of_volume(
+            volume, image, marks, axis, slices, names=label_names, slices_only=slices_only, complete=complete
+        )
     made = _merged(merge or [], made)
     if not made.label_values:
         raise InputError("none of the examples has a label, so the set would be of no use; choose marked slices.")

@@ -138,7 +138,7 @@ def _run(marked: Sequence[Scan], cases: Sequence[Scan], place: Path, jobs: int):
     support = SupportSet()
     for scan in marked:
         read = scan.read()
-        made = SupportSet.from_scan(read.image, read.labels, label_names=scan.labels, source=scan.name)
+        made = SupportSet.from_scan(read.image, read.labels, label_names=scan.labels, source=scan.name, sure=True)
         support = support.merged(made)
     volumes = [scan.folder / "image.nii.gz" for scan in cases]
     return segment_cohort(support, volumes, place, jobs=jobs, settings=CohortSettings(report=False)).records
@@ -153,7 +153,7 @@ def _time(scans: Sequence[Scan], count: int, jobs: int, work: Path, output: Path
     from ...cohort import segment_cohort
 
     first = scans[0].read()
-    support = SupportSet.from_scan(first.image, first.labels, source=scans[0].name)
+    support = SupportSet.from_scan(first.image, first.labels, source=scans[0].name, sure=True)
     for workers in (1, jobs):
         begin = time.perf_counter()
         found = segment_cohort(support, folder, work / f"by {workers}", jobs=workers)

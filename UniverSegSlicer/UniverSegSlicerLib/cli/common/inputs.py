@@ -68,17 +68,20 @@ def examples_of_volume(
     *,
     names: dict[int, str],
     slices_only: bool,
+    complete: bool = False,
 ) -> tuple[SupportSet, bool]:
-    """The examples of a volume, and whether its label map is complete and taken as a whole."""
+    """The examples of a volume, and whether its label map is complete (looks so, or is said to be) and taken whole."""
     from ...segmentation import SupportSet, is_complete
 
     indices = parse_numbers(slices, "--slices")
     given: dict[str, Any] = {"label_names": marks.names | names, "source": path.name}
-    whole = indices is None and is_complete(marks.array)
+    if complete and indices is not None:
+        raise InputError("--complete takes every slice of LABELS and --slices a few; give one of them.")
+    whole = indices is None and (complete or is_complete(marks.array))
     with naming_options(axis="--axis, --slices", index=f"--slices {slices}"):
         if not whole:
             return SupportSet.from_volume(image, marks.array, axis.value, indices, **given), False
-        made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, **given)
+        made = SupportSet.from_scan(image, marks.array, axis.value, keep_scan=not slices_only, sure=True, **given)
     if axis is Axis.auto:
         say(f"The label map is complete; its slices are taken along {made.examples[0].axis}.")
     return made, True

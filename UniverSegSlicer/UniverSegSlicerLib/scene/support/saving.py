@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...imaging import IntensityWindow
-from ...segmentation import FilledBlock, LabelledScan, SupportSet, is_complete
+from ...segmentation import FilledBlock, LabelledScan, SupportSet, are_complete
 from ..interface import Axis, RunOptions, Selection
 from ..mrml.segments import read_labels, segment_ids, segment_name
 from ..mrml.volumes import volume_of
@@ -93,6 +93,6 @@ def _scan_of(
     ids = sorted(matched, key=lambda name: matched[name])
     in_order = read_labels(segmentation, [theirs[name] for name in ids], volume)
     labels = np.array([0, *(matched[name] for name in ids)], np.uint16)[in_order]
-    if not all(is_complete(labels == value) for value in set(matched.values())):
+    if not are_complete(labels):
         return None
     return LabelledScan.of(volume_of(volume), labels, window=window_of(volume), source=str(volume.GetName()))

@@ -3,7 +3,7 @@
 from .choice import Draw, draw_support
 from .example import SupportExample
 from .marks import FilledBlock, MarkedSlices, are_thin, find_marked_slices, same_grid_labels
-from .scan import LabelledScan, is_complete
+from .scan import LabelledScan, are_complete, is_complete
 from .set import SupportSet
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "MarkedSlices",
     "SupportExample",
     "SupportSet",
+    "are_complete",
     "are_thin",
     "draw_support",
     "find_marked_slices",

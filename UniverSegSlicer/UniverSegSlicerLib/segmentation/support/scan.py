@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import SimpleITK as sitk
 
 from ...errors import InputError
 from ...imaging import AXES, IntensityWindow, Volume, array_axis
@@ -16,6 +17,10 @@ _MARGIN, _LEAST_MM = 0.3, 10.0
 _DEEPEST = np.iinfo(np.uint16).max
 # Structures fill at least so many slices in a row, and at their ends at most so much of their largest area.
 _FEWEST_SLICES, _NARROWED = 5, 0.8
+# Of scattered parts, those of fewer voxels say nothing; the others together have to fill so much of the label.
+_SPECK, _MOST = 8, 0.9
+# A label goes on as another where so much of its last slice does.
+_GOES_ON = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +85,67 @@ def is_complete(labels: np.ndarray) -> bool:
     """Whether a (K, J, I) label map looks like whole structures rather than a few marked slices.
 
     Along every axis its labels come in runs of at least five slices, and each run narrows towards its ends, or ends
-    with the scan. Marked slices are few, or have gaps, or end where the structure is at its widest.
+    with the scan. Marked slices are few, or have gaps, or end where the structure is at its widest. Scattered parts,
+    such as lesions, leave slices out; of them nearly each has to narrow by itself, and each at the outermost slices.
     """
     filled = np.asarray(labels) != 0
-    if not filled.any():
-        return False
+    return bool(filled.any()) and (_fills_runs(filled) or _is_scattered(filled))
+
+
+def are_complete(labels: np.ndarray) -> bool:
+    """Whether each label of a (K, J, I) map, and all together, look like whole structures (:func:`is_complete`).
+
+    Neighbours bound each other: where another label goes on, a label may end as abruptly as it likes.
+    """
+    known = np.asarray(labels)
+    values = [value for value in np.unique(known) if value]
+    each = ((known == value, (known != value) & (known != 0)) for value in values)
+    return is_complete(known) and all(_fills_runs(one, others) or _is_scattered(one) for one, others in each)
+
+
+def _fills_runs(filled: np.ndarray, others: np.ndarray | None = None) -> bool:
+    """Whether a mask comes in long runs of slices that narrow towards their ends, or go on in ``others`` there."""
     for axis in AXES:
-        areas = filled.sum(axis=tuple(a for a in range(3) if a != array_axis(axis)))
+        stack = np.moveaxis(filled, array_axis(axis), 0)
+        beside = None if others is None else np.moveaxis(others, array_axis(axis), 0)
+        areas = stack.sum(axis=(1, 2))
+        last = len(areas) - 1
         edges = np.flatnonzero(np.diff(np.concatenate([[0], areas > 0, [0]]).astype(int)))
         for start, stop in edges.reshape(-1, 2):
-            if stop - start < _FEWEST_SLICES:
+            ends = [(n, n + step) for n, step in ((start, -1), (stop - 1, 1)) if 0 <= n + step <= last]
+            goes_on = [
+                beside is not None and (stack[n] & beside[beyond]).sum() >= _GOES_ON * areas[n] for n, beyond in ends
+            ]
+            if stop - start < _FEWEST_SLICES and not any(goes_on):
                 return False
-            ends = [areas[n] for n, last in ((start, 0), (stop - 1, len(areas) - 1)) if n != last]
-            if any(area > _NARROWED * areas[start:stop].max() for area in ends):
+            widest = areas[start:stop].max()
+            if any(areas[n] > _NARROWED * widest and not more for (n, _), more in zip(ends, goes_on, strict=True)):
                 return False
     return True
+
+
+def _is_scattered(filled: np.ndarray) -> bool:
+    """Whether nearly all of a mask is in parts, each of which narrows towards both its ends along every axis."""
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(filled.astype(np.uint8)), True))
+    places = np.argwhere(filled)
+    number = parts[filled].astype(int) - 1
+    sizes = np.bincount(number)
+    if len(sizes) == 1:
+        return False
+    whole = np.ones(len(sizes), bool)
+    for axis, last in enumerate(np.array(filled.shape) - 1):
+        along = places[:, axis]
+        areas = np.zeros((len(sizes), last + 1), int)
+        np.add.at(areas, (number, along), 1)
+        first, final = (areas > 0).argmax(axis=1), last - (areas[:, ::-1] > 0).argmax(axis=1)
+        narrow = np.ones(len(sizes), bool)
+        for end, edge in ((first, 0), (final, last)):
+            narrow &= (areas[np.arange(len(sizes)), end] <= _NARROWED * areas.max(axis=1)) | (end == edge)
+        outermost = (first == along.min()) | (final == along.max())
+        if (outermost & ~narrow & (sizes >= _SPECK)).any():
+            return False
+        whole &= narrow
+    return int(sizes[whole & (sizes >= _SPECK)].sum()) >= _MOST * int(sizes.sum())
 
 
 def widest_apart(labels: np.ndarray, spacing: tuple[float, float, float]) -> str:

@@ -122,6 +122,7 @@ class SupportSet:
         label_names: Mapping[int, str] | None = None,
         source: str = "",
         keep_scan: bool = True,
+        sure: bool = False,
     ) -> SupportSet:
         """Take a scan whose label map is complete: all its labelled slices, and the scan itself as an atlas.
 
@@ -134,13 +135,17 @@ class SupportSet:
             label_names: Names of the label values.
             source: The volume's name.
             keep_scan: Whether the scan around the labels goes in; False takes slices alone.
+            sure: The label map is complete, whatever it looks like (lesions that were drawn on thick slices look like
+                marks).
 
         Raises:
             GeometryError: The labels have another shape than the volume.
-            InputError: The label map is not complete; see :func:`.scan.is_complete`.
+            InputError: The label map does not look complete (:func:`.scan.is_complete`), or is empty.
         """
         known = same_grid_labels(labels, volume)
-        if not is_complete(known):
+        if not known.any():
+            raise InputError("the label map holds no label.")
+        if not sure and not is_complete(known):
             raise InputError("the label map looks like marked slices, a complete one is needed.")
         axis = widest_apart(known, volume.geometry.spacing) if axis == "auto" else axis
         filled = np.flatnonzero(slice_stack(known, axis).any(axis=(1, 2)))

@@ -30,8 +30,8 @@ SCORES, REPORT = "next-patient.csv", "next-patient.md"
 #: Ours with whole scans, and with their slices alone.
 OURS, NETWORK = "ours", "network alone"
 _METHODS = ("stretched", "affine", "deformable", "joint label fusion", NETWORK, OURS)
-# Fewer volumes than this are no set of patients.
-_FEWEST = 3
+# One labelled scan and a new one.
+_FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,9 @@ def _ours(
 ) -> np.ndarray:
     support = SupportSet()
     for other in others:
-        made = SupportSet.from_scan(other.image, other.labels, source=other.scan.name, keep_scan=name == OURS)
+        made = SupportSet.from_scan(
+            other.image, other.labels, source=other.scan.name, keep_scan=name == OURS, sure=True
+        )
         support = support.merged(made)
     return propagate(target.image, None, model=model, support=support, label_values=values, confidence=False).labels
 
