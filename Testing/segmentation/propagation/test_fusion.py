@@ -27,6 +27,13 @@ PLACES = {
     "beyond even marks": Place(
         DISTANCE, DISTANCE / 2, -DISTANCE, DISTANCE / 9, Ending(2.0, False, 16.0, width=9.0, even=0.6, half_gap=2)
     ),
+    "beyond even marks at one end": Place(
+        DISTANCE,
+        DISTANCE / 2,
+        -DISTANCE,
+        DISTANCE / 9,
+        Ending(2.0, False, 16.0, width=9.0, even=0.9, half_gap=2, wider=0.3),
+    ),
     "beyond, a guess": Place(
         DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 1.0, 0.2, 6.0)
     ),
@@ -69,15 +76,15 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
         over, crowded = max(0, place.beyond[n] - 1), place.ending.crowded
         doubt += approach * min(place.beyond[n], 1) + overrun * (crowded * min(2, over) + (1 - crowded) * over)
         doubt += w.away * place.away[n]
-        doubt += (
-            w.even * place.ending.even * max(0, distance - place.ending.half_gap - 1) / (place.ending.half_gap + 0.5)
-        )
+        late = max(0, distance - place.ending.half_gap - 1) / (place.ending.half_gap + 0.5)
+        led_on = np.clip((known.brightness - 2.5) / 0.6, 0, 1) * min(1, place.ending.wider / 0.4)
+        doubt += w.even * place.ending.even * (1 - led_on) * late
         slices.append((total + constant + ending * doubt) / w.temperature)
     return np.stack(slices)[:, None]
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2)])
+@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2), Trust(0.9, 2.8), Trust(0.9, 4.0)])
 @pytest.mark.parametrize("ending", [0.0, 1.0, 2.0])
 def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | None, ending: float) -> None:
     evidence, network = made()

@@ -264,6 +264,21 @@ def _marks(masks: np.ndarray, noise: float) -> dict[int, Mark]:
     return {3 * n: Mark.of(3 * n, image, mask.astype(np.float32)) for n, (image, mask) in enumerate(pairs)}
 
 
+def test_what_is_plain_to_see_is_followed_beyond_even_marks_from_its_tip(monkeypatch, overlap) -> None:
+    """Bright bone, marked at one end every so many slices, as a shorter structure would be marked throughout."""
+    radii = [0.0] * 6 + [float(r) for r in np.linspace(4, 10, 24)] + [10.0] * 34 + [0.0] * 8
+    truth = np.stack([disc(radius) & (radius > 0) for radius in radii])
+    marks = np.zeros(truth.shape, np.uint8)
+    marks[[8, 13, 18, 23, 28]] = truth[[8, 13, 18, 23, 28]]
+    volume = Volume(textured(truth, 0.2, 0.9), Geometry((SIZE, SIZE, len(truth))))
+    settings = PropagationSettings(strategy="guided")
+    found = propagate(volume, marks, model=_Silent(), settings=settings).labels == 1
+    assert overlap(found, truth) > 0.95
+    monkeypatch.setattr(Trust, "plain", 0.0)
+    doubted = propagate(volume, marks, model=_Silent(), settings=settings).labels == 1
+    assert not doubted[40:].any(), "where it is less plain, even marks end with the structure"
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_brightness_is_blurred_against_noise_but_not_where_a_structure_is_thin(count: int) -> None:
     walls = np.stack([disc(20 + n) & ~disc(18.5 + n) for n in range(count)])

@@ -180,11 +180,13 @@ def test_an_attentive_network_learns_at_several_scales_of_its_encoder(tmp_path: 
         run(replace(config, phases=two), tmp_path / "two", pool)
     assert scales == [2, 2, 1, 1], "a phase that draws none takes the architecture's"
     assert averaged_network(tmp_path / "whole").enlarge == 1, "the architecture's, whatever the last step had"
+    larger = (replace(phase, steps=1, enlarge=None), replace(phase, steps=1, enlarge=None, resolution=64))
+    run(replace(config, phases=larger), tmp_path / "larger", pool)
     finest = [
         bundle(tmp_path / name, tmp_path / f"{name}.safetensors")["architecture"]["finest"]
-        for name in ("whole", "plain")
+        for name in ("whole", "plain", "larger")
     ]
-    assert finest == [2, 1] and read_network(tmp_path / "whole.safetensors").architecture.finest == 2
+    assert finest == [2, 1, 2] and read_network(tmp_path / "whole.safetensors").architecture.finest == 2
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

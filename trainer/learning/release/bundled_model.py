@@ -18,6 +18,9 @@ from UniverSegSlicerLib.writing import write_whole
 from ..loop.checkpoints import averaged_network, find_checkpoint
 from .mixing import Mixed, mix
 
+# The most that a model file may say of how fine slices may be shown.
+_MOST_FINE = 4
+
 
 def bundle(
     run: Path, weights: Path, *, name: str = "default", resolution: int | None = None, mixed: Mixed | None = None
@@ -49,8 +52,9 @@ def bundle(
         network.architecture = replace(network.architecture, resolution=resolution)
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))
     if isinstance(network.architecture, AttentiveArchitecture):
-        finest = max(network.architecture.finest, *_enlarged(record))
-        network.architecture = replace(network.architecture, finest=finest)
+        trained = network.architecture
+        finest = min(max(trained.finest, _finest(record, trained.resolution)), _MOST_FINE)
+        network.architecture = replace(trained, finest=finest)
     facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")} | {
         "before": record.get("before", {})
     }
@@ -72,10 +76,10 @@ def bundle(
     }
 
 
-def _enlarged(record: dict[str, Any]) -> set[int]:
-    """Factors by which slices were enlarged before the encoder in any phase of a run."""
+def _finest(record: dict[str, Any], side: int) -> int:
+    """How many times as fine as ``side`` pixels the encoder saw slices in any phase of a run: shown so, or enlarged."""
     phases = [phase for entry in record["configs"] for phase in entry["config"]["phases"]]
-    return {1} | {int(factor) for phase in phases for factor in phase.get("enlarge") or ()}
+    return max(int(phase["resolution"] * max(map(int, phase.get("enlarge") or (1,))) // side) for phase in phases)
 
 
 def enter_in_catalogue(catalogue: Path, name: str, facts: dict[str, Any]) -> None:

@@ -37,11 +37,13 @@ class Ending:
         farthest: Slices beyond which nothing is looked for.
         closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
         crowded: Whether marks are so close to one another that their gaps say little about the end, 0 to 1.
-        open: How much less of the area is gone there than on the outermost mark of the other side, 0 to 1, in
-            proportion to ``crowded``: marks that begin at one end of a structure leave it open at the other.
+        open: ``wider``, in proportion to ``crowded``: marks that begin at one end of a structure leave it open at the
+            other.
         width: Of the structure, in slices; infinite where it does not matter.
         even: How surely marks were spread evenly over the whole structure, 0 to 1: then it ends half a gap beyond them.
         half_gap: Whole slices in half the mean gap between marks.
+        wider: How much wider the structure is there than on the outermost mark of the other side, 0 to 1 (share of its
+            largest area): marks at one end of a structure go from its tip to where it is wide.
     """
 
     expected: float
@@ -53,6 +55,7 @@ class Ending:
     width: float = np.inf
     even: float = 0.0
     half_gap: int = 0
+    wider: float = 0.0
 
     @classmethod
     def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
@@ -79,9 +82,9 @@ class Ending:
         expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
         farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
         crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
-        open_end = crowded * max(0.0, elsewhere - closing)
+        wider = max(0.0, elsewhere - closing)
         even = _evenness(sorted(areas), width, spanned)
-        return cls(expected, guessed, farthest, closing, crowded, open_end, width, even, int(gap / 2))
+        return cls(expected, guessed, farthest, closing, crowded, crowded * wider, width, even, int(gap / 2), wider)
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
