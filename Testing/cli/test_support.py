@@ -103,6 +103,24 @@ def test_a_complete_label_map_needs_no_axis_and_keeps_the_scan(scan: Scan, comma
     assert len(marked) > 3 and all(example.complete for example in marked.examples)
 
 
+def test_a_label_map_that_looks_like_marks_is_complete_on_request(scan: Scan, command: Command) -> None:
+    """Lesions that were drawn on thick slices: plates with gaps between them."""
+    plates, path = np.zeros_like(scan.truth), scan.folder / "lesions.npz"
+    plates[2:5], plates[9:12] = scan.truth[3], scan.truth[10]
+    labels = scan.folder / "plates.nii.gz"
+    write_label_map(labels, plates, scan.image.geometry)
+    done = command("support", "create", scan.volume, labels, "-o", path)
+    assert done.code == 0 and not SupportSet.load(path).scans
+    done = command("support", "create", scan.volume, labels, "-o", path, "--complete")
+    assert done.code == 0 and "1 whole scan" in done.out
+    (held,) = SupportSet.load(path).scans
+    assert np.count_nonzero(held.labels) == np.count_nonzero(plates)
+    refused = command("support", "create", scan.volume, labels, "-o", path, "--complete", "--slices", "3,10")
+    assert_refused(refused, "give one of them")
+    write_label_map(labels, np.zeros_like(plates), scan.image.geometry)
+    assert_refused(command("support", "create", scan.volume, labels, "-o", path, "--complete"), "no label")
+
+
 def test_bad_input(scan: Scan, made: Path, command: Command) -> None:
     out = scan.folder / "out.npz"
     before = scan.files()

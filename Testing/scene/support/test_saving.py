@@ -54,6 +54,21 @@ def test_marks_and_half_done_segmentations_go_in_as_slices(make, complete, tmp_p
     assert complete.logic.save_support(complete.selection, tmp_path / "half").scans == 0
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_neighbours_that_bound_each_other_go_in_whole(complete, tmp_path, axis):
+    """As the two halves of a hippocampus: each ends abruptly, where the other goes on."""
+    both = structure(1)
+    middle = int(np.argwhere(both)[:, axis].mean())
+    upper = both.copy()
+    upper[(slice(None),) * axis + (slice(None, middle),)] = False
+    for segment_id, part in (("a", both & ~upper), ("b", upper)):
+        complete.world.paint(complete.segmentation, segment_id, part, complete.volume)
+    saved = complete.logic.save_support(complete.selection, tmp_path / "halves")
+    assert saved.scans == 1
+    complete.world.paint(complete.segmentation, "b", np.zeros_like(upper), complete.volume)
+    assert complete.logic.save_support(complete.selection, tmp_path / "one").scans == 0, "nothing goes on there now"
+
+
 def test_pairs_and_stored_sets_bring_their_scans(complete, make, tmp_path):
     case = make()
     case.logic.add_pair(complete.volume, complete.segmentation)
