@@ -22,7 +22,7 @@ def _model() -> InContextModel:
 
 
 def _score(dataset: str, task: str, untuned: float, tuned: float) -> TunedScore:
-    return TunedScore(dataset, task, 0, 4, untuned, tuned, tuned != untuned, 0.5, 0.6, 10, 2.0)
+    return TunedScore(dataset, task, 0, 4, untuned, tuned, untuned, tuned, tuned != untuned, 0.5, 0.6, 10, 2.0)
 
 
 def test_queries_are_no_examples_and_of_other_subjects(pool: DataPool) -> None:
@@ -32,6 +32,7 @@ def test_queries_are_no_examples_and_of_other_subjects(pool: DataPool) -> None:
     assert len({score.query for score in scores}) == 2
     assert all(0 <= score.untuned <= 1 and 0 <= score.tuned <= 1 and score.seconds > 0 for score in scores)
     assert all(score.kept or score.tuned == score.untuned for score in scores)
+    assert all(score.kept or score.tuned_closer == score.untuned_closer for score in scores)
     again = score_tuned(_model(), pool, task, support=4, seconds=60, queries=2, side=32)
     assert [{**asdict(score), "seconds": 0} for score in again] == [{**asdict(score), "seconds": 0} for score in scores]
 
@@ -46,5 +47,5 @@ def test_every_data_set_counts_once_and_harm_is_counted(tmp_path) -> None:
     assert means["untuned"] == pytest.approx(0.45) and means["tuned"] == pytest.approx((0.585 + 0.4) / 2)
     assert means["kept"] == pytest.approx(0.5) and means["hurt"] == pytest.approx(0.25)
     write_evaluation(Evaluation(tuned=scores), tmp_path, "small", 32)
-    assert "| 4 | 0.450 | 0.492 | 50 % | 25 % | 2.0 |" in (tmp_path / "summary.md").read_text()
+    assert "| 4 | 0.450 | 0.492 | 0.450 | 0.492 | 50 % | 25 % | 2.0 |" in (tmp_path / "summary.md").read_text()
     assert len((tmp_path / "tuned.csv").read_text().splitlines()) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from trainer.tasks.pool import DataPool, Task
 from UniverSegSlicerLib.imaging import IntensityWindow
@@ -42,17 +43,34 @@ def score_closer(
         image, _ = read_at(pool, task, np.array([query]), side)
         target = pool.read_masks(task.masks[[query]])[:, None].cpu() > 0.5
         for draw, entries in enumerate(sets):
-            images, labels = (planes[:, 0].cpu().numpy() for planes in read_at(pool, task, entries, side))
-            examples = SupportSet(
-                tuple(
-                    SupportExample(one, (drawn > 0.5).astype(np.uint16), complete=True)
-                    for one, drawn in zip(images, labels, strict=True)
-                )
-            )
-            if not examples.label_values:
+            images, labels = read_at(pool, task, entries, side)
+            found = look_closer(model, image, images, labels)
+            if found is None:
                 continue
-            found = segment_images([image[0, 0].cpu().numpy()], examples, model, label=1, window=_AS_IT_IS)
-            logits = at_resolution(torch.from_numpy(found[0])[None, None], pool.resolution)
+            logits = at_resolution(found, pool.resolution)
             described = (task.dataset, task.name, int(task.subjects[query]), query, support, draw)
             scores.append(Score(*described, *dice_both_ways(logits, target)))
     return scores
+
+
+def look_closer(model: InContextModel, queries: Tensor, images: Tensor, labels: Tensor) -> Tensor | None:
+    """Logits ``(n, 1, side, side)`` of pictures ``(n, 1, side, side)``, as ``segment`` makes them.
+
+    Args:
+        model: The model.
+        queries: The pictures, in [0, 1].
+        images: The examples ``(S, 1, side, side)``, in [0, 1].
+        labels: Their labels, likewise.
+
+    Returns:
+        None where no example shows the structure.
+    """
+    pairs = zip(images[:, 0].cpu().numpy(), labels[:, 0].cpu().numpy(), strict=True)
+    examples = SupportSet(
+        tuple(SupportExample(one, (drawn > 0.5).astype(np.uint16), complete=True) for one, drawn in pairs)
+    )
+    if not examples.label_values:
+        return None
+    pictures = list(queries[:, 0].cpu().numpy())
+    found = segment_images(pictures, examples, model, label=1, window=_AS_IT_IS)
+    return torch.from_numpy(np.stack(found))[:, None]

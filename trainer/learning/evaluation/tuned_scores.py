@@ -14,10 +14,13 @@ from UniverSegSlicerLib.network.inference import InContextModel
 from UniverSegSlicerLib.segmentation.tuning import FEWEST_EXAMPLES, TuningSettings, TuningTask, tune_on
 
 from ..loop.losses import hard_dice
+from .closer_scores import look_closer
 from .in_context import at_resolution, number_of, query_order, read_at, support_entries
 
 #: A query whose Dice falls by more than this counts as hurt.
 HURT = 0.02
+# The Dice of a TunedScore, in their order.
+_DICE = ("untuned", "tuned", "untuned_closer", "tuned_closer")
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class TunedScore:
 
     Attributes:
         support: Size of the support set that was asked for.
-        untuned: Dice with the network as it was.
-        tuned: Dice with the network as ``--tune`` leaves it.
+        untuned: Dice with the network as it was, by one look.
+        tuned: Dice with the network as ``--tune`` leaves it, by one look.
+        untuned_closer: Dice of the network as it was, as ``segment`` makes it: after a closer look, and finer where
+            the side allows.
+        tuned_closer: The same with the network as ``--tune`` leaves it.
         kept: Whether held-out examples gained; where they did not, ``tuned`` is ``untuned``.
         held_out_before: Mean Dice of held-out examples before the steps, and ``held_out_after`` after them.
         steps: Steps of the best state.
@@ -40,6 +46,8 @@ class TunedScore:
     support: int
     untuned: float
     tuned: float
+    untuned_closer: float
+    tuned_closer: float
     kept: bool
     held_out_before: float
     held_out_after: float
@@ -80,33 +88,38 @@ def score_tuned(
     if len(chosen) < FEWEST_EXAMPLES or not asked:
         return []
     images, labels = read_at(pool, task, chosen, side)
-    planes, _ = read_at(pool, task, np.array(asked), side)
-    planes = F.pad(planes, (0, 0, 0, 0, 0, model.query_channels - 1))
+    shown, _ = read_at(pool, task, np.array(asked), side)
+    planes = F.pad(shown, (0, 0, 0, 0, 0, model.query_channels - 1))
     examples = TuningTask(images[:, 0].cpu().numpy(), labels[:, 0].cpu().numpy())
     tuned = tune_on(model, [examples], TuningSettings(seconds, seed=seed))
     target = pool.read_masks(task.masks[asked])[:, None].cpu() > 0.5
-    dice = []
+    once: list[list[float]] = []
+    closer: list[list[float]] = []
     for network in (model, tuned.model):
-        logits = network.predict(planes, network.encode_support(images, labels))
-        dice.append(hard_dice(at_resolution(torch.as_tensor(logits), pool.resolution) > 0, target).tolist())
+        logits = torch.as_tensor(network.predict(planes, network.encode_support(images, labels)))
+        found = look_closer(network, shown, images, labels)
+        for scores, answer in ((once, logits), (closer, logits if found is None else found)):
+            scores.append(hard_dice(at_resolution(answer.cpu(), pool.resolution) > 0, target).tolist())
     report = tuned.report
     assert report.before is not None and report.after is not None
     judged = (report.kept, report.before, report.after, report.steps, report.seconds)
+    found_by = zip(asked, *once, *closer, strict=True)
     return [
-        TunedScore(task.dataset, task.name, query, support, before, after, *judged)
-        for query, before, after in zip(asked, *dice, strict=True)
+        TunedScore(task.dataset, task.name, query, support, untuned, better, untuned_closer, better_closer, *judged)
+        for query, untuned, better, untuned_closer, better_closer in found_by
     ]
 
 
 def tuned_summary(scores: Sequence[TunedScore]) -> dict[str, float]:
-    """Means over data sets of the means over tasks: Dice untuned and tuned, shares of tasks kept and hurt, seconds."""
+    """Means over data sets of the means over tasks: Dice untuned and tuned, by one look and as ``segment`` makes it,
+    shares of tasks kept and hurt (by one look), seconds."""
     tasks: dict[tuple[str, str], list[TunedScore]] = {}
     for score in scores:
         tasks.setdefault((score.dataset, score.task), []).append(score)
     datasets: dict[str, list[list[float]]] = {}
     for (dataset, _), group in tasks.items():
-        untuned, tuned = (float(np.mean([getattr(s, name) for s in group])) for name in ("untuned", "tuned"))
-        row = [untuned, tuned, float(group[0].kept), float(tuned < untuned - HURT), group[0].seconds]
+        dice = [float(np.mean([getattr(s, name) for s in group])) for name in _DICE]
+        row = [*dice, float(group[0].kept), float(dice[1] < dice[0] - HURT), group[0].seconds]
         datasets.setdefault(dataset, []).append(row)
     means = np.mean([np.mean(rows, axis=0) for rows in datasets.values()], axis=0)
-    return dict(zip(("untuned", "tuned", "kept", "hurt", "seconds"), map(float, means), strict=True))
+    return dict(zip((*_DICE, "kept", "hurt", "seconds"), map(float, means), strict=True))
