@@ -101,16 +101,23 @@ def bundle(
         list[Path] | None, typer.Option(help="Folder that evaluate wrote, for the card's results; may be repeated.")
     ] = None,
     mix: Annotated[
-        Path | None,
-        typer.Option(help="Model file or run that this run began with: its weights are mixed in."),
+        list[Path] | None,
+        typer.Option(help="Model file or run of the same descent to mix in; may be repeated, each with its --share."),
     ] = None,
-    share: Annotated[float, typer.Option(min=0, max=1, help="The share of --mix in the weights.")] = 0.4,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=1, help="The share of --mix in the weights; a single one has 0.4 without it."),
+    ] = None,
 ) -> None:
     """Write a run's averaged weights as the bundled model, enter its hash, and write its model card beside it."""
     from trainer.learning.release import Mixed, enter_in_catalogue, write_model_card
     from trainer.learning.release import bundle as write_bundle
+    from UniverSegSlicerLib.errors import InputError
 
-    mixed = Mixed(mix, share) if mix else None
+    others, shares = mix or [], share or ([0.4] if mix and len(mix) == 1 else [])
+    if len(others) != len(shares):
+        raise InputError(f"there are {len(others)} --mix and {len(shares)} --share; each --mix needs its --share.")
+    mixed = [Mixed(path, part) for path, part in zip(others, shares, strict=True)]
     facts = write_bundle(run, output, name=name, resolution=resolution or None, mixed=mixed)
     if catalogue.is_file():
         enter_in_catalogue(catalogue, name, facts)

@@ -13,6 +13,8 @@ import yaml
 from PIL import Image
 
 from trainer.cli.app import run
+from trainer.learning.loop.beginnings import training_of
+from trainer.learning.loop.checkpoints import averaged_network
 from UniverSegSlicerLib.network.loading import load_model
 from UniverSegSlicerLib.network.weights.files import read_network
 from UniverSegSlicerLib.network.weights.safetensors import read_safetensors
@@ -77,12 +79,28 @@ def test_a_bundle_may_be_the_mean_with_the_model_that_the_run_began_with(
     digest = hashlib.sha256(old.read_bytes()).hexdigest()
     assert f"mean of this run's, 75%, and of those of the model file with SHA-256 {digest}, 25%" in card
     told = json.loads(read_safetensors(mean)[1]["training"])
-    assert told["mixed"] == {"share": 0.25, "sha256": digest} and told["before"]["step"] == 3
+    assert told["mixed"] == [{"share": 0.25, "sha256": digest}] and told["before"]["step"] == 3
     assert "mixed" not in json.loads(read_safetensors(new)[1]["training"])
 
     capsys.readouterr()
     assert run([*bundle, "-o", str(mean), "--mix", str(tmp_path / "absent")]) == 2
     assert "absent" in capsys.readouterr().err
+    third = tmp_path / "third"
+    assert run([*train, "--run", str(third), "--initial", str(old)]) == 0
+    both = ["--mix", str(third), "--share", "0.3", "--mix", str(old), "--share", "0.45"]
+    assert run([*bundle, "-o", str(mean), *both]) == 0
+    mixed, d = read_network(mean).state_dict(), averaged_network(third).state_dict()
+    for name in a:
+        torch.testing.assert_close(mixed[name], 0.45 * a[name] + 0.25 * b[name] + 0.3 * d[name], rtol=0, atol=2e-3)
+    card = mean.with_suffix(".md").read_text(encoding="utf-8")
+    assert "mean of this run's, 25%, of those of a run of 3 updates, 30%, and of those of the model file" in card
+    assert "runs that are mixed in: 9 updates" in card and training_of(mean)["step"] == 9
+
+    capsys.readouterr()
+    assert run([*bundle, "-o", str(mean), "--mix", str(old), "--mix", str(third), "--share", "0.5"]) == 2
+    assert "2 --mix and 1 --share" in capsys.readouterr().err
+    assert run([*bundle, "-o", str(mean), *both, "--mix", str(old), "--share", "0.5"]) == 2
+    assert "add up to 1.25" in capsys.readouterr().err
     assert run([*bundle, "-o", str(mean), "--mix", "Resources/Weights/default.safetensors"]) == 2
     assert "default.safetensors" in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def training_of(path: Path) -> dict[str, float]:
     else:
         told = json.loads((find_checkpoint(path) / "record.json").read_text(encoding="utf-8"))
     return in_all(told)
+
+
+def counts_before(record: dict[str, Any], mixed: Sequence[Mapping[str, Any]] = ()) -> dict[str, float]:
+    """The counts of the runs before a record's, and of the runs that were mixed in; empty where there were none."""
+    parts = [part for part in (record.get("before") or {}, *mixed) if "step" in part]
+    return {name: sum(part.get(name, 0) for part in parts) for name in COUNTS} if parts else {}
 
 
 def in_all(record: dict[str, Any]) -> dict[str, float]:

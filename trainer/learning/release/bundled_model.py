@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitect
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
 from UniverSegSlicerLib.writing import write_whole
 
+from ..loop.beginnings import COUNTS, counts_before
 from ..loop.checkpoints import averaged_network, find_checkpoint
 from .mixing import Mixed, mix
 
@@ -23,7 +25,7 @@ _MOST_FINE = 4
 
 
 def bundle(
-    run: Path, weights: Path, *, name: str = "default", resolution: int | None = None, mixed: Mixed | None = None
+    run: Path, weights: Path, *, name: str = "default", resolution: int | None = None, mixed: Sequence[Mixed] = ()
 ) -> dict[str, Any]:
     """Write a run's averaged weights as a model file.
 
@@ -32,7 +34,7 @@ def bundle(
         weights: The file to write, ending in ``.safetensors``.
         name: The model's name.
         resolution: Side of the images that the model shall be used at (None: that of the configuration).
-        mixed: Another network of the same descent, whose share in the weights is taken.
+        mixed: Other networks of the same descent, whose shares in the weights are taken.
 
     Returns:
         Facts of the file: ``file``, ``sha256``, ``bytes``, ``steps``, ``parameters``, ``architecture``, ``mixed``.
@@ -46,7 +48,7 @@ def bundle(
     network = averaged_network(checkpoint)
     if isinstance(network, Baseline):
         raise InputError(f"{run} is a baseline, {network.architecture.family}; only our own networks are bundled.")
-    if mixed is not None:
+    if mixed:
         mix(network, mixed)
     if resolution is not None:
         network.architecture = replace(network.architecture, resolution=resolution)
@@ -55,10 +57,8 @@ def bundle(
         trained = network.architecture
         finest = min(max(trained.finest, _finest(record, trained.resolution)), _MOST_FINE)
         network.architecture = replace(trained, finest=finest)
-    facts = {key: record[key] for key in ("step", "samples", "pairs", "seconds", "device")} | {
-        "before": record.get("before", {})
-    }
-    told = mixed.told() if mixed else None
+    told = [each.told() for each in mixed]
+    facts = {key: record[key] for key in (*COUNTS, "device")} | {"before": counts_before(record, told)}
     if told:
         facts["mixed"] = told
     write_network(weights, network, {"name": name, "training": json.dumps(facts, sort_keys=True)}, half=True)

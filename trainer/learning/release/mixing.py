@@ -1,16 +1,20 @@
-"""The mean of two networks of one descent, often better than either (Wortsman et al., Model soups, ICML 2022)."""
+"""The mean of networks of one descent, often better than any of them (Wortsman et al., Model soups, ICML 2022)."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from UniverSegSlicerLib.errors import InputError
 
-from ..loop.checkpoints import averaged_network, require_same_trunk
+from ..loop.beginnings import COUNTS
+from ..loop.checkpoints import averaged_network, find_checkpoint, require_same_trunk
 from ..networks.kinds import TrainedNetwork
 
 
@@ -26,25 +30,34 @@ class Mixed:
     path: Path
     share: float
 
-    def told(self) -> dict[str, object]:
-        """The share, with the file's hash where it is a file: for records and cards."""
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path.is_file() else None
-        return {"share": self.share, "sha256": digest}
+    def told(self) -> dict[str, Any]:
+        """The share, with the file's hash or the counts of the run: for records and cards."""
+        if self.path.is_file():
+            return {"share": self.share, "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
+        record = json.loads((find_checkpoint(self.path) / "record.json").read_text(encoding="utf-8"))
+        return {"share": self.share, "sha256": None} | {name: record[name] for name in COUNTS}
 
 
-def mix(network: TrainedNetwork, other: Mixed) -> None:
-    """Replace the weights of a network by the mean with another's.
+def mix(network: TrainedNetwork, others: Sequence[Mixed]) -> None:
+    """Replace the weights of a network by the mean with those of others; it keeps what they leave of the whole.
 
     Raises:
-        InputError: The share is none.
-        ModelError: The other is no model, or of another architecture.
+        InputError: The shares are none.
+        ModelError: One is no model, or of another architecture.
     """
-    if not 0 <= other.share <= 1:
-        raise InputError(f"the share of {other.path} is {other.share:g}; expected a number from 0 to 1.")
-    second = averaged_network(other.path)
-    require_same_trunk(second.architecture, network.architecture, other.path)
-    theirs = second.state_dict()
+    for other in others:
+        if not 0 <= other.share <= 1:
+            raise InputError(f"the share of {other.path} is {other.share:g}; expected a number from 0 to 1.")
+    own = 1 - sum(other.share for other in others)
+    if own < -1e-6:
+        raise InputError(f"the shares add up to {1 - own:g}; together they may be 1 at most.")
+    means = {name: own * value for name, value in network.state_dict().items() if value.is_floating_point()}
+    for other in others:
+        second = averaged_network(other.path)
+        require_same_trunk(second.architecture, network.architecture, other.path)
+        theirs = second.state_dict()
+        means = {name: mean + other.share * theirs[name].to(mean) for name, mean in means.items()}
     with torch.no_grad():
-        for name, mine in network.state_dict().items():
-            if mine.is_floating_point():
-                mine.lerp_(theirs[name].to(mine), other.share)
+        for name, value in network.state_dict().items():
+            if name in means:
+                value.copy_(means[name])

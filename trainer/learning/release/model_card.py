@@ -12,7 +12,7 @@ import yaml
 
 from UniverSegSlicerLib.writing import write_whole
 
-from ..loop.beginnings import in_all
+from ..loop.beginnings import counts_before, in_all
 from ..loop.checkpoints import find_checkpoint
 from ..report import markdown_table
 
@@ -42,8 +42,8 @@ def write_model_card(
         "device; for research and annotation with a person who checks every result.\n",
         _architecture_part(facts),
         _encoder_part(facts, config),
-        _training_part(record),
-        _mixed_part(facts.get("mixed")),
+        _training_part(record | {"before": counts_before(record, facts["mixed"])}),
+        _mixed_part(facts["mixed"]),
     ]
     if store is not None:
         parts.append(_data_part(store, config["data"]))
@@ -105,7 +105,7 @@ def _training_part(record: Mapping[str, Any]) -> str:
     if record.get("before"):
         together = in_all(dict(record))
         text += (
-            "\nThis run began with the weights of earlier ones. All together: "
+            "\nThis run began with the weights of earlier ones. All together, with those of runs that are mixed in: "
             f"{together['step']:,} updates, {together['samples']:,} queries, {together['pairs']:,} pairs, "
             f"{together['seconds'] / 60:.0f} minutes.\n"
         )
@@ -115,13 +115,16 @@ def _training_part(record: Mapping[str, Any]) -> str:
     return text
 
 
-def _mixed_part(mixed: Mapping[str, Any] | None) -> str:
+def _mixed_part(mixed: Sequence[Mapping[str, Any]]) -> str:
     if not mixed:
         return ""
-    of = f"the model file with SHA-256 {mixed['sha256']}" if mixed["sha256"] else "an earlier run"
+    parts = [f"of this run's, {1 - sum(part['share'] for part in mixed):.0%}"]
+    for part in mixed:
+        of = f"the model file with SHA-256 {part['sha256']}" if part["sha256"] else f"a run of {part['step']:,} updates"
+        parts.append(f"of those of {of}, {part['share']:.0%}")
     return (
-        f"The weights are the mean of this run's, {1 - mixed['share']:.0%}, and of those of {of}, {mixed['share']:.0%} "
-        "(Wortsman et al., Model soups, ICML 2022).\n"
+        f"The weights are the mean {', '.join(parts[:-1])}, and {parts[-1]} (Wortsman et al., Model soups, ICML "
+        "2022).\n"
     )
 
 
