@@ -172,6 +172,6 @@ def test_slices_of_another_kind_of_picture_are_a_warning(made: Made) -> None:
     alike, foreign = made.run(model="default").records
     assert not any("looks unlike the slices" in text for text in alike.warnings)
     assert not foreign.failed and any(
-        re.search(r"looks unlike the slices of the support \(distance \d\.\d\d, up to 0\.6 is usual\)", text)
+        re.search(r"looks unlike the slices of the support \(distance \d\.\d\d, up to 0\.55 is usual\)", text)
         for text in foreign.warnings
     )
