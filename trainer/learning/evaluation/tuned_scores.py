@@ -73,7 +73,7 @@ def score_tuned(
         support: Size of the support set; a task with fewer examples to give is measured with these.
         seconds: Time that a tuning may take.
         queries: At most so many queries, of different subjects first (None: 8).
-        side: Pixels of a side.
+        side: Pixels of a side of the images that `segment` gets; the network's own for tuning and a single look.
         seed: Of queries, support set and tuning.
 
     Returns:
@@ -87,9 +87,12 @@ def score_tuned(
     asked = (asked or [int(entry) for entry in order if entry not in chosen])[: queries or 8]
     if len(chosen) < FEWEST_EXAMPLES or not asked:
         return []
-    images, labels = read_at(pool, task, chosen, side)
-    shown, _ = read_at(pool, task, np.array(asked), side)
-    planes = F.pad(shown, (0, 0, 0, 0, 0, model.query_channels - 1))
+    # Tuning and a single look go by the side that the network is for, as in `segment`.
+    least = min(side, model.resolution)
+    images, labels = read_at(pool, task, chosen, least)
+    planes, _ = read_at(pool, task, np.array(asked), least)
+    planes = F.pad(planes, (0, 0, 0, 0, 0, model.query_channels - 1))
+    shown = read_at(pool, task, np.array(asked), side)[0], *read_at(pool, task, chosen, side)
     examples = TuningTask(images[:, 0].cpu().numpy(), labels[:, 0].cpu().numpy())
     tuned = tune_on(model, [examples], TuningSettings(seconds, seed=seed))
     target = pool.read_masks(task.masks[asked])[:, None].cpu() > 0.5
@@ -97,7 +100,7 @@ def score_tuned(
     closer: list[list[float]] = []
     for network in (model, tuned.model):
         logits = torch.as_tensor(network.predict(planes, network.encode_support(images, labels)))
-        found = look_closer(network, shown, images, labels)
+        found = look_closer(network, *shown)
         for scores, answer in ((once, logits), (closer, logits if found is None else found)):
             scores.append(hard_dice(at_resolution(answer.cpu(), pool.resolution) > 0, target).tolist())
     report = tuned.report
