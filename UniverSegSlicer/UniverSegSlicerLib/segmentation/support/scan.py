@@ -126,11 +126,21 @@ def _fills_runs(filled: np.ndarray, others: np.ndarray | None = None) -> bool:
 
 def _is_scattered(filled: np.ndarray) -> bool:
     """Whether nearly all of a mask is in parts, each of which narrows towards both its ends along every axis."""
+    volume = int(filled.sum())
+    for axis in range(3):
+        areas = filled.sum(axis=tuple(a for a in range(3) if a != axis))
+        alone = (areas > 0) & ~np.append(areas[1:] > 0, False) & ~np.insert(areas[:-1] > 0, 0, False)
+        if areas[alone].sum() > (1 - _MOST) * volume:
+            return False  # slices far apart, which is seen without looking for parts
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(filled.astype(np.uint8)), True))
-    places = np.argwhere(filled)
     number = parts[filled].astype(int) - 1
     sizes = np.bincount(number)
     if len(sizes) == 1:
+        return False
+    large = sizes >= _SPECK
+    kept, places = large[number], np.argwhere(filled)
+    number, places, sizes = (np.cumsum(large) - 1)[number[kept]], places[kept], sizes[large]
+    if sizes.sum() < _MOST * volume:
         return False
     whole = np.ones(len(sizes), bool)
     for axis, last in enumerate(np.array(filled.shape) - 1):
@@ -142,10 +152,10 @@ def _is_scattered(filled: np.ndarray) -> bool:
         for end, edge in ((first, 0), (final, last)):
             narrow &= (areas[np.arange(len(sizes)), end] <= _NARROWED * areas.max(axis=1)) | (end == edge)
         outermost = (first == along.min()) | (final == along.max())
-        if (outermost & ~narrow & (sizes >= _SPECK)).any():
+        if (outermost & ~narrow).any():
             return False
         whole &= narrow
-    return int(sizes[whole & (sizes >= _SPECK)].sum()) >= _MOST * int(sizes.sum())
+    return int(sizes[whole].sum()) >= _MOST * volume
 
 
 def widest_apart(labels: np.ndarray, spacing: tuple[float, float, float]) -> str:
