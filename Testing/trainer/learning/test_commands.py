@@ -96,6 +96,10 @@ def test_a_bundle_may_be_the_mean_with_the_model_that_the_run_began_with(
     assert "mean of this run's, 25%, of those of a run of 3 updates, 30%, and of those of the model file" in card
     assert "runs that are mixed in: 9 updates" in card and training_of(mean)["step"] == 9
 
+    assert run([*bundle, "-o", str(mean), "--mix", str(first)]) == 0
+    assert "of those of an earlier run, 40%" in mean.with_suffix(".md").read_text(encoding="utf-8")
+    assert training_of(mean)["step"] == 6, "the run that it began with counts once"
+
     capsys.readouterr()
     assert run([*bundle, "-o", str(mean), "--mix", str(old), "--mix", str(third), "--share", "0.5"]) == 2
     assert "2 --mix and 1 --share" in capsys.readouterr().err

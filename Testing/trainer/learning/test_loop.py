@@ -209,6 +209,17 @@ def test_an_encoder_is_held_still_or_learns_with_the_rest(
     assert not torch.equal(before["raw output.weight"], after["raw output.weight"])
 
 
+def test_a_resumed_run_takes_the_encoders_new_rate(tmp_path: Path, pool: DataPool) -> None:
+    network = AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4, value_channels=1, resolution=32)
+    encoder = EncoderSettings(weights="random", trained=True, rate=1.0)
+    config = replace(CONFIG, phases=(Phase(3, 32, 1, 2, (1, 1), {2: 1}),), architecture=network, encoder=encoder)
+    run(config, tmp_path, pool, minutes=0.0)
+    slower = replace(config, encoder=replace(encoder, rate=0.25))
+    run(slower, tmp_path, pool, resume=True, changed_config=True)
+    rest, encoders = load_checkpoint(tmp_path).optimizers["adamw"]["param_groups"]
+    assert encoders["lr"] == pytest.approx(0.25 * rest["lr"]) and rest["lr"] > 0
+
+
 def test_a_start_from_a_model_file_takes_its_weights(tmp_path: Path, pool: DataPool) -> None:
     run(CONFIG, tmp_path / "first", pool)
     write_network(tmp_path / "model.safetensors", averaged_network(tmp_path / "first"), half=False)

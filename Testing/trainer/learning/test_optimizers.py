@@ -97,9 +97,9 @@ def test_every_trained_weight_has_one_optimizer() -> None:
 def test_an_encoder_of_photographs_moves_in_smaller_steps_or_not_at_all(kind: str, trained: bool) -> None:
     network = AttentiveUniverSeg(AttentiveArchitecture(widths=(4, 4, 4, 4, 4), heads=1, head_channels=4))
     hold_still(network, encoder_trained=trained)
-    optimizers = make_optimizers(network, OptimizerSettings(kind=kind), 0.25)  # type: ignore[arg-type]
+    optimizers = make_optimizers(network, OptimizerSettings(kind=kind))  # type: ignore[arg-type]
     for one in optimizers.values():
-        set_rate(one, 0.8)
+        set_rate(one, 0.8, 0.25)
     rates = {
         id(p): (name, group["lr"])
         for name, one in optimizers.items()

@@ -58,7 +58,7 @@ def add_scan(
     )
     if is_complete(placed.array):
         made = SupportSet.from_scan(
-            image, placed.array, label_names=marks.names, source=source, keep_scan=model is not None
+            image, placed.array, label_names=marks.names, source=source, keep_scan=model is not None, sure=True
         )
     else:
         made = SupportSet.from_volume(image, placed.array, label_names=marks.names, source=source)

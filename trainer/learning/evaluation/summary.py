@@ -99,8 +99,7 @@ def _tuned_parts(scores: Sequence[TunedScore]) -> list[str]:
         "## Tuned on the examples\n",
         "One support set a task serves all its queries, which are of other subjects; the same queries untuned and "
         "tuned, by one look and after a closer look, as `segment` makes it. Tuned weights are kept where held-out "
-        "examples gain; a task is hurt where its mean Dice falls by more "
-        "than 0.02.\n",
+        "examples gain; a task is hurt where its mean Dice falls by more than 0.02.\n",
         markdown_table(
             ["support", "untuned", "tuned", "untuned, closer", "tuned, closer", "kept", "hurt", "seconds"], rows
         ),

@@ -93,23 +93,25 @@ def score_tuned(
     planes, _ = read_at(pool, task, np.array(asked), least)
     planes = F.pad(planes, (0, 0, 0, 0, 0, model.query_channels - 1))
     shown = read_at(pool, task, np.array(asked), side)[0], *read_at(pool, task, chosen, side)
+    target = pool.read_masks(task.masks[asked])[:, None].cpu() > 0.5
+
+    def dice_of(network: InContextModel) -> tuple[list[float], list[float]]:
+        once = torch.as_tensor(network.predict(planes, network.encode_support(images, labels)))
+        closer = look_closer(network, *shown)
+        found = (at_resolution(each.cpu(), pool.resolution) > 0 for each in (once, once if closer is None else closer))
+        first, second = (hard_dice(masks, target).tolist() for masks in found)
+        return first, second
+
     examples = TuningTask(images[:, 0].cpu().numpy(), labels[:, 0].cpu().numpy())
     tuned = tune_on(model, [examples], TuningSettings(seconds, seed=seed))
-    target = pool.read_masks(task.masks[asked])[:, None].cpu() > 0.5
-    once: list[list[float]] = []
-    closer: list[list[float]] = []
-    for network in (model, tuned.model):
-        logits = torch.as_tensor(network.predict(planes, network.encode_support(images, labels)))
-        found = look_closer(network, *shown)
-        for scores, answer in ((once, logits), (closer, logits if found is None else found)):
-            scores.append(hard_dice(at_resolution(answer.cpu(), pool.resolution) > 0, target).tolist())
     report = tuned.report
     assert report.before is not None and report.after is not None
     judged = (report.kept, report.before, report.after, report.steps, report.seconds)
-    found_by = zip(asked, *once, *closer, strict=True)
+    before = dice_of(model)
+    after = dice_of(tuned.model) if report.kept else before
     return [
         TunedScore(task.dataset, task.name, query, support, untuned, better, untuned_closer, better_closer, *judged)
-        for query, untuned, better, untuned_closer, better_closer in found_by
+        for query, untuned, untuned_closer, better, better_closer in zip(asked, *before, *after, strict=True)
     ]
 
 

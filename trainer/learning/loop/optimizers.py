@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -9,18 +11,17 @@ from ..networks.encoder_weights import encoder_of
 from .config import OptimizerSettings
 from .muon import Muon
 
-# Of a group of parameters: its learning rate, as a share of the schedule's.
-_SHARE = "share"
+# Marks the group of an encoder of photographs. Its rate is not kept there: a resumed run takes groups from its
+# checkpoint, and may have been given another rate.
+_ENCODER = "encoder"
 
 
-def make_optimizers(
-    network: nn.Module, settings: OptimizerSettings, encoder_rate: float = 1.0
-) -> dict[str, torch.optim.Optimizer]:
+def make_optimizers(network: nn.Module, settings: OptimizerSettings) -> dict[str, torch.optim.Optimizer]:
     """The optimizers of the trained parameters, by name: "adamw", and with kind "muon" also that.
 
     Muon moves the kernels; what has fewer than two axes, and the kernel that gives the single output plane, stays with
-    Adam, since an orthogonal matrix of one row says nothing. An encoder that is trained stays with Adam too, at
-    ``encoder_rate`` times the learning rate.
+    Adam, since an orthogonal matrix of one row says nothing. An encoder that is trained stays with Adam too, in a
+    group of its own.
     """
     encoder = encoder_of(network)
     pretrained = [] if encoder is None else [one for one in encoder.parameters() if one.requires_grad]
@@ -29,9 +30,9 @@ def make_optimizers(
     muon = settings.kind == "muon"
     kernels = [one for one in trained if muon and one.ndim > 1 and len(one) > 1]
     moved = {id(parameter) for parameter in kernels}
-    groups = [{"params": [one for one in trained if id(one) not in moved], _SHARE: 1.0}]
+    groups: list[dict[str, Any]] = [{"params": [one for one in trained if id(one) not in moved]}]
     if pretrained:
-        groups.append({"params": pretrained, _SHARE: encoder_rate})
+        groups.append({"params": pretrained, _ENCODER: True})
     optimizers: dict[str, torch.optim.Optimizer] = {
         "adamw": torch.optim.AdamW(groups, lr=0.0, weight_decay=settings.weight_decay)
     }
@@ -40,7 +41,7 @@ def make_optimizers(
     return optimizers
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of an optimizer its part of the schedule's learning rate."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float, encoder_rate: float) -> None:
+    """Give every group of an optimizer the schedule's learning rate, an encoder's the part ``encoder_rate`` of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get(_SHARE, 1.0)
+        group["lr"] = rate * (encoder_rate if group.get(_ENCODER) else 1.0)

@@ -124,7 +124,7 @@ class _Run:
         elif (encoder := encoder_of(self.network)) is not None and config.encoder.weights == "imagenet":
             encoder.load_state_dict(imagenet_encoder())
         module = EpisodeNetwork(self.network)
-        optimizers = make_optimizers(module, config.optimizer, config.encoder.rate)
+        optimizers = make_optimizers(module, config.optimizer)
         self.module, *wrapped = self.fabric.setup(module, *optimizers.values())
         self.optimizers = dict(zip(optimizers, wrapped, strict=True))
         self.averaged = AveragedWeights(self.network, config.optimizer.ema_decay)
@@ -174,7 +174,7 @@ class _Run:
         channels = config.architecture.query_channels
         glance = functools.cache(lambda: self._see(episodes))
         # What a trained encoder sees has to be seen with gradients in the end, but once is enough for rounds of clicks.
-        seen = None if self.config.encoder.trained else glance()
+        seen = None if config.encoder.trained else glance()
         queries = prompted_queries(
             episodes,
             config.prompts.scaled(phase.prompted),
@@ -184,7 +184,7 @@ class _Run:
         )
         rate = learning_rate(step, config.progress(step), config.optimizer)
         for optimizer in self.optimizers.values():
-            set_rate(optimizer, rate)
+            set_rate(optimizer, rate, config.encoder.rate)
         logits = forward(queries, images, labels, seen).float()
         loss_settings = config.loss
         losses = segmentation_loss(

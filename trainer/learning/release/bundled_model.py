@@ -14,14 +14,12 @@ from trainer.baselines.baseline import Baseline
 from UniverSegSlicerLib.errors import InputError
 from UniverSegSlicerLib.network.attentive.architecture import AttentiveArchitecture
 from UniverSegSlicerLib.network.weights.files import read_network, write_network
+from UniverSegSlicerLib.segmentation.images import MOST_DETAIL
 from UniverSegSlicerLib.writing import write_whole
 
 from ..loop.beginnings import COUNTS, counts_before
 from ..loop.checkpoints import averaged_network, find_checkpoint
 from .mixing import Mixed, mix
-
-# The most that a model file may say of how fine slices may be shown.
-_MOST_FINE = 4
 
 
 def bundle(
@@ -55,9 +53,9 @@ def bundle(
     record = json.loads((checkpoint / "record.json").read_text(encoding="utf-8"))
     if isinstance(network.architecture, AttentiveArchitecture):
         trained = network.architecture
-        finest = min(max(trained.finest, _finest(record, trained.resolution)), _MOST_FINE)
+        finest = min(max(trained.finest, _finest(record, trained.resolution)), MOST_DETAIL)
         network.architecture = replace(trained, finest=finest)
-    told = [each.told() for each in mixed]
+    told = [each.told(record.get("before") or {}) for each in mixed]
     facts = {key: record[key] for key in (*COUNTS, "device")} | {"before": counts_before(record, told)}
     if told:
         facts["mixed"] = told

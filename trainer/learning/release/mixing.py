@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from UniverSegSlicerLib.errors import InputError
 
@@ -30,12 +28,18 @@ class Mixed:
     path: Path
     share: float
 
-    def told(self) -> dict[str, Any]:
-        """The share, with the file's hash or the counts of the run: for records and cards."""
+    def told(self, before: Mapping[str, float]) -> dict[str, Any]:
+        """The share, with the file's hash or the counts of the run: for records and cards.
+
+        Args:
+            before: Counts behind the weights that the bundled run began with. Those of a run that it did not begin as
+                well with are left out: it is one of the earlier runs, which ``before`` counts already.
+        """
         if self.path.is_file():
             return {"share": self.share, "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
         record = json.loads((find_checkpoint(self.path) / "record.json").read_text(encoding="utf-8"))
-        return {"share": self.share, "sha256": None} | {name: record[name] for name in COUNTS}
+        beside = (record.get("before") or {}) == before
+        return {"share": self.share, "sha256": None} | ({name: record[name] for name in COUNTS} if beside else {})
 
 
 def mix(network: TrainedNetwork, others: Sequence[Mixed]) -> None:
@@ -57,7 +61,4 @@ def mix(network: TrainedNetwork, others: Sequence[Mixed]) -> None:
         require_same_trunk(second.architecture, network.architecture, other.path)
         theirs = second.state_dict()
         means = {name: mean + other.share * theirs[name].to(mean) for name, mean in means.items()}
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if name in means:
-                value.copy_(means[name])
+    network.load_state_dict({**network.state_dict(), **means})

@@ -120,7 +120,8 @@ def _mixed_part(mixed: Sequence[Mapping[str, Any]]) -> str:
         return ""
     parts = [f"of this run's, {1 - sum(part['share'] for part in mixed):.0%}"]
     for part in mixed:
-        of = f"the model file with SHA-256 {part['sha256']}" if part["sha256"] else f"a run of {part['step']:,} updates"
+        of = f"a run of {part['step']:,} updates" if "step" in part else "an earlier run"
+        of = f"the model file with SHA-256 {part['sha256']}" if part["sha256"] else of
         parts.append(f"of those of {of}, {part['share']:.0%}")
     return (
         f"The weights are the mean {', '.join(parts[:-1])}, and {parts[-1]} (Wortsman et al., Model soups, ICML "

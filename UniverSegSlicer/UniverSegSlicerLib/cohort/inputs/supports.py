@@ -54,7 +54,7 @@ def read_pair(volume: Path, labels: Path) -> SupportSet:
     if not placed.array.any():
         raise InputError(f"{labels} is empty: mark slices of {volume} in it first.")
     if is_complete(placed.array):
-        return SupportSet.from_scan(image, placed.array, label_names=marks.names, source=source_name(volume))
+        return SupportSet.from_scan(image, placed.array, label_names=marks.names, source=source_name(volume), sure=True)
     return SupportSet.from_volume(image, placed.array, label_names=marks.names, source=source_name(volume))
 
 

@@ -60,7 +60,7 @@ def to_save(
         # Segmented elsewhere, with no slice marked in particular: every slice is as good as another.
         here = SupportSet.from_scan(
             volume_of(volume), read_labels(segmentation, chosen, volume), window=window_of(volume),
-            source=str(volume.GetName()),
+            source=str(volume.GetName()), sure=True,
         )  # fmt: skip
         here, found_axis = replace(here, scans=()), here.examples[0].axis or "k"
     elsewhere = gather(used, names, volume, found_axis, stored)

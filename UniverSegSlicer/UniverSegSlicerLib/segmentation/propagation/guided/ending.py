@@ -37,13 +37,11 @@ class Ending:
         farthest: Slices beyond which nothing is looked for.
         closing: Share of the largest marked area that is already gone on the mark, 0 to 1.
         crowded: Whether marks are so close to one another that their gaps say little about the end, 0 to 1.
-        open: ``wider``, in proportion to ``crowded``: marks that begin at one end of a structure leave it open at the
-            other.
+        wider: How much wider the structure is there than on the outermost mark of the other side, 0 to 1 (share of its
+            largest area): marks at one end of a structure go from its tip to where it is wide.
         width: Of the structure, in slices; infinite where it does not matter.
         even: How surely marks were spread evenly over the whole structure, 0 to 1: then it ends half a gap beyond them.
         half_gap: Whole slices in half the mean gap between marks.
-        wider: How much wider the structure is there than on the outermost mark of the other side, 0 to 1 (share of its
-            largest area): marks at one end of a structure go from its tip to where it is wide.
     """
 
     expected: float
@@ -51,11 +49,15 @@ class Ending:
     farthest: float
     closing: float = 0.0
     crowded: float = 0.0
-    open: float = 0.0
+    wider: float = 0.0
     width: float = np.inf
     even: float = 0.0
     half_gap: int = 0
-    wider: float = 0.0
+
+    @property
+    def open(self) -> float:
+        """``wider``, in proportion to ``crowded``: marks that begin at one end leave a structure open at the other."""
+        return self.crowded * self.wider
 
     @classmethod
     def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
@@ -84,7 +86,7 @@ class Ending:
         crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
         wider = max(0.0, elsewhere - closing)
         even = _evenness(sorted(areas), width, spanned)
-        return cls(expected, guessed, farthest, closing, crowded, crowded * wider, width, even, int(gap / 2), wider)
+        return cls(expected, guessed, farthest, closing, crowded, wider, width, even, int(gap / 2))
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:
