@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,15 @@ def launch(config: TrainingConfig, options: RunOptions, logger: TensorBoardLogge
         loggers=[logger],
     )
     fabric.launch()
+    if processes > 1:
+        # Lightning does so for NCCL only; gloo's threads end a process that exits under them ("terminate called").
+        atexit.register(_leave_processes)
     return fabric
+
+
+def _leave_processes() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
