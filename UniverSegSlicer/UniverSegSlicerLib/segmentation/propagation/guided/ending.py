@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .evidence import Mark
 _FARTHEST_GUESSED = 2.0
 # Gaps, in widths of the structure, from which up marks are not crowded at all, and from which down they are in full.
 _ROOMY, _CROWDED = 0.8, 0.3
+_RATHER_CROWDED = 0.3
 # An ellipsoid that would go on for so many half gaps is none.
 _HARDLY_NARROWED = 4.0
 # Evenly spread marks: at least so many gaps of so many slices on average; the deviation of the gaps, as a share of the
@@ -25,6 +26,10 @@ _RATHER = 0.5
 # Shares of the largest area that are gone on both outermost marks, from which on they begin to show that the marks span
 # the structure, and from which on they do so in full.
 _NARROWER, _NARROW = 0.25, 0.6
+# Marks at one end of a structure go from its tip to where it is wider, by this share of its largest area.
+_WIDER = 0.4
+# Where an ellipsoid would end, as seen from what was found on the way, may double or halve the expected way.
+_LEAST_CHANGE, _MOST_CHANGE = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Ending:
         width: Of the structure, in slices; infinite where it does not matter.
         even: How surely marks were spread evenly over the whole structure, 0 to 1: then it ends half a gap beyond them.
         half_gap: Whole slices in half the mean gap between marks.
+        led_on: How surely brightness alone shows where the structure goes on, 0 to 1.
     """
 
     expected: float
@@ -53,6 +59,7 @@ class Ending:
     width: float = np.inf
     even: float = 0.0
     half_gap: int = 0
+    led_on: float = 0.0
 
     @property
     def open(self) -> float:
@@ -60,7 +67,7 @@ class Ending:
         return self.crowded * self.wider
 
     @classmethod
-    def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float) -> Ending:
+    def expected_beyond(cls, marks: Iterable[Mark], outermost: Mark, step: float, plain: float = 0.0) -> Ending:
         """Beyond an outermost mark.
 
         Marks that are spread over a structure show where it is: it ends about half a gap beyond them. So does the way
@@ -71,6 +78,7 @@ class Ending:
             marks: The filled marks.
             outermost: The first or the last of them.
             step: Distance between neighbouring slices, in pixels.
+            plain: How surely brightness alone shows the structure, 0 to 1.
         """
         areas = {mark.index: mark.area for mark in marks}
         largest = max(areas.values())
@@ -82,11 +90,33 @@ class Ending:
         spanned = _spanned(min(closing, elsewhere))
         guessed = rest > gap and spanned < _RATHER
         expected = rest if guessed else _spread_and_narrowing(gap / 2, areas, outermost.index)
-        farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 else np.inf
+        farthest = float(np.ceil(_FARTHEST_GUESSED * rest)) if len(areas) == 1 and not plain else np.inf
         crowded = 1.0 if guessed else float(np.clip((_ROOMY - gap / width) / (_ROOMY - _CROWDED), 0, 1))
         wider = max(0.0, elsewhere - closing)
         even = _evenness(sorted(areas), width, spanned)
-        return cls(expected, guessed, farthest, closing, crowded, wider, width, even, int(gap / 2))
+        # Marks are all at one end where every slice is marked, or where they are crowded, rather so where they go from
+        # a tip inwards besides; even ones that do not go from a tip show a structure from end to end.
+        from_tip = min(1.0, wider / _WIDER)
+        at_one_end = 1.0 if gap <= 1 else max(crowded, from_tip * min(1.0, crowded / _RATHER_CROWDED))
+        led_on = plain * at_one_end * (1 - even * (1 - from_tip))
+        return cls(expected, guessed, farthest, closing, crowded, wider, width, even, int(gap / 2), led_on)
+
+    def as_found(self, areas: Mapping[int, float], mark: int, step: float) -> Ending:
+        """What is expected once the structure has been found on slices beyond a single mark.
+
+        Half of the change (in its logarithm) to where an ellipsoid with these sections would end, which is no farther
+        than a structure of that width would go on from there.
+
+        Args:
+            areas: Slice number to the area, of the mark and of what was found on one side of it.
+            mark: Number of the marked slice.
+            step: Distance between neighbouring slices, in pixels.
+        """
+        farthest = max(areas, key=lambda n: abs(n - mark))
+        _, rest = gap_and_rest({mark: max(areas.values())}, step)
+        end = abs(farthest - mark) + min(rest, max(1.0, end_of_ellipsoid(areas, farthest)))
+        change = float(np.clip(end / self.expected, _LEAST_CHANGE, _MOST_CHANGE))
+        return replace(self, expected=self.expected * float(np.sqrt(change)))
 
     @classmethod
     def before_empty_mark(cls, gap: int) -> Ending:

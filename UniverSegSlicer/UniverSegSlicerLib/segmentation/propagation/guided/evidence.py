@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,14 +21,13 @@ _SEARCH, _PATCH, _ALIKE = 3, 1, 1e-3
 # How the weight of a patch falls off with its distance, as a Gaussian's standard deviation in pixels.
 _VOTE_SIGMA = 2.25
 _SUREST_VOTE = 0.003
-# Brightness: bins of the histograms, the part of the surroundings that counts as background (pixels), the share that
-# every bin is given, and the Gaussian in bins.
-_BINS, _AROUND, _EVERY_BIN = 32, 12.0, 0.005
+#: The part of the surroundings that counts as background, in pixels from the border.
+AROUND = 12.0
+# Brightness: bins of the histograms, the share that every bin is given, and the Gaussian in bins.
+_BINS, _EVERY_BIN = 32, 0.005
 _BIN_WEIGHTS = (0.06, 0.24, 0.4, 0.24, 0.06)
-_LARGEST_RATIO = 4.0
-# Gaussian in pixels by which an image is blurred against noise before its brightness is looked up, and by how much more
-# brightness must tell without it (in natural logarithms) for it to be left out, as where a structure is thin.
-_PIXEL_SIGMA, _BLUR_COSTS = 1.0, 0.1
+#: Gaussian in pixels by which an image is blurred against noise before its brightness is looked up.
+PIXEL_SIGMA = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +40,25 @@ class Mark:
         distance: (S, S) signed distance to the structure's border in pixels, positive inside.
         ratio: (bins,) log of how much more often a brightness is found inside than around the structure.
         blur: Gaussian's width in pixels by which slices are blurred before their brightness is looked up.
+        weight: Its say beside another mark that is as near.
     """
 
     index: int
     image: np.ndarray
     distance: np.ndarray
     ratio: np.ndarray
-    blur: float = _PIXEL_SIGMA
+    blur: float = PIXEL_SIGMA
+    weight: float = 1.0
 
     @classmethod
     def of(cls, index: int, image: np.ndarray, mask: np.ndarray) -> Mark:
         """From an image and a soft mask (S, S) that is not empty."""
         distance = signed_distance(mask >= 0.5)
         return cls(index, image, distance, _brightness_ratio(image, distance))
+
+    def bins_of(self, images: Tensor) -> Tensor:
+        """The bin of ``ratio`` of every pixel of images (N, 1, S, S) in [0, 1]."""
+        return _bins_of(images, self.blur)
 
     @property
     def area(self) -> float:
@@ -81,28 +84,6 @@ class Evidence:
     shape: Tensor
     votes: Tensor
     brightness: Tensor
-
-
-def with_best_blur(marks: Mapping[int, Mark]) -> dict[int, Mark]:
-    """The marks without a blur where brightness tells clearly more from one to the next, either way, than with it."""
-    in_order = [marks[index] for index in sorted(marks)]
-    pairs = [*pairwise(in_order), *((b, a) for a, b in pairwise(in_order))] or [(mark, mark) for mark in in_order]
-    gains = [contrast(replace(source, blur=0.0), target) - contrast(source, target) for source, target in pairs]
-    blur = 0.0 if gains and np.mean(gains) > _BLUR_COSTS else _PIXEL_SIGMA
-    return {index: replace(mark, blur=blur) for index, mark in marks.items()}
-
-
-def contrast(source: Mark, target: Mark) -> float:
-    """How well brightness tells the inside from the surroundings on one mark, by the ratios and the blur of another.
-
-    The mean log-ratio inside less that around, in natural logarithms; 0 where brightness says nothing.
-    """
-    import torch
-
-    bins = _bins_of(torch.as_tensor(target.image)[None, None], source.blur)[0, 0].numpy()
-    ratio = np.clip(source.ratio[bins], -_LARGEST_RATIO, _LARGEST_RATIO)
-    inside, around = target.distance > 0, (target.distance <= 0) & (target.distance > -_AROUND)
-    return float(ratio[inside].mean() - ratio[around].mean()) if inside.any() and around.any() else 0.0
 
 
 def gather(
@@ -177,7 +158,7 @@ def _votes(images: Tensor, looks: Sequence[Tensor], labels: Sequence[Tensor], we
 def _brightness_ratio(image: np.ndarray, distance: np.ndarray) -> np.ndarray:
     bins = np.clip((image * _BINS).astype(int), 0, _BINS - 1)
     shares = []
-    for part in (distance > 0, (distance <= 0) & (distance > -_AROUND)):
+    for part in (distance > 0, (distance <= 0) & (distance > -AROUND)):
         counts = np.bincount(bins[part], minlength=_BINS).astype(float)
         shares.append(np.convolve(counts / max(1.0, counts.sum()), _BIN_WEIGHTS, "same") + _EVERY_BIN)
     return np.log(shares[0] / shares[1])

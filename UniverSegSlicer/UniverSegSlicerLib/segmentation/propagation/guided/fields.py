@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..task import LabelTask
+from .contrast import with_best_blur
 from .ending import Ending
-from .evidence import Mark, with_best_blur
+from .evidence import Mark
 from .registration import chained, even_contrast, fields_to_previous, inverse, resized, warped
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 # Side of the square for registration and votes.
 _COARSE_SIZE = 64
-# Slices that are worked on at once; it bounds the memory.
-_CHUNK = 16
+# Slices that are worked on at once; it bounds the memory. Around a single mark, what was found leads on after fewer.
+_CHUNK, _STRIDE = 16, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +40,35 @@ class Span:
     rows: np.ndarray
     ending: Ending | None
 
+    @property
+    def marks(self) -> list[tuple[str, Mark]]:
+        """The filled marks with the side that each is on."""
+        return [(side, mark) for side, mark in (("left", self.left), ("right", self.right)) if mark is not None]
 
-def spans_of(task: LabelTask) -> list[Span]:
-    known = sorted(task.marks)
-    there = [n for n in known if task.marks[n].max() >= 0.5]
-    filled = with_best_blur({n: Mark.of(n, task.images[n], task.marks[n]) for n in there})
+    @property
+    def side(self) -> str:
+        """Where the mark is, or the one before the slices."""
+        return self.marks[0][0]
+
+
+def filled_marks(task: LabelTask) -> dict[int, Mark]:
+    """The marks that are not empty, by their slice, rising."""
+    there = [n for n in sorted(task.marks) if task.marks[n].max() >= 0.5]
+    return with_best_blur({n: Mark.of(n, task.images[n], task.marks[n]) for n in there})
+
+
+def spans_of(task: LabelTask, filled: Mapping[int, Mark], plain: float) -> list[Span]:
+    """The spans between and beyond the marks.
+
+    Args:
+        task: The label.
+        filled: From :func:`filled_marks`.
+        plain: How surely brightness alone shows the structure, 0 to 1.
+    """
     if not filled:
         return []
     spans = []
-    for low, high in pairwise([-1, *known, len(task.images)]):
+    for low, high in pairwise([-1, *sorted(task.marks), len(task.images)]):
         left, right = filled.get(low), filled.get(high)
         rows = task.wanted[(task.wanted > low) & (task.wanted < high)]
         ending = None
@@ -56,7 +77,7 @@ def spans_of(task: LabelTask) -> list[Span]:
             if other in task.marks:
                 ending = Ending.before_empty_mark(high - low)
             else:
-                ending = Ending.expected_beyond(filled.values(), filled[start], task.step)
+                ending = Ending.expected_beyond(filled.values(), filled[start], task.step, plain)
             rows = rows[np.abs(rows - start) <= ending.farthest]
         if len(rows) and (left is not None or right is not None):
             spans.append(Span(left, right, rows, ending))
@@ -73,11 +94,13 @@ class Fields:
         left: (n, 2, C, C) fields to the mark before the span, if there is one; the last one, where there is a mark
             behind the span, is of that mark's slice.
         right: The same to the mark behind it; the first one is of the slice of the mark before the span.
+        nearer: The same to the slice from which the way to a single mark goes on, if it is another one.
     """
 
     first: int
     left: Tensor | None
     right: Tensor | None
+    nearer: Tensor | None = None
 
     @classmethod
     def of(cls, task: LabelTask, span: Span, nearer: tuple[int, Tensor] | None = None) -> Fields:
@@ -99,12 +122,15 @@ class Fields:
         images = torch.as_tensor(task.images[first : last + 1], device=device_of(task))[:, None]
         coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // _COARSE_SIZE)
         back = fields_to_previous(even_contrast(coarse), task.meter.check)
-        left = right = None
+        left = right = on_the_way = None
         if span.left is not None:
             left = _followed(back, start)
         if span.right is not None:
-            right = _followed(inverse(back).flip(0), start).flip(0)
-        return cls(first, left, right)
+            towards = inverse(back).flip(0)
+            right = _followed(towards, start).flip(0)
+        if near is not None:
+            on_the_way = _followed(back, None) if span.left is not None else _followed(towards, None).flip(0)
+        return cls(first, left, right, on_the_way)
 
     def agreement(self, left: Mark, right: Mark) -> float:
         """Dice of the two marked shapes of a span once each is brought to the other's slice."""
@@ -128,11 +154,11 @@ class Fields:
         assert self.left is not None and self.right is not None
         return self.right[:1]
 
-    def to(self, side: str, rows: np.ndarray) -> Tensor:
-        """The fields of some slices to the mark on one side."""
+    def to(self, side: str, rows: np.ndarray, nearer: bool = False) -> Tensor:
+        """The fields of some slices to the mark on one side, or to the slice from which the way to it goes on."""
         import torch
 
-        fields = self.left if side == "left" else self.right
+        fields = self.nearer if nearer else self.left if side == "left" else self.right
         assert fields is not None
         # The fields to the mark behind start with the mark before, where there is one; those to the mark before leave
         # that mark itself out.
@@ -154,21 +180,25 @@ def _followed(steps: Tensor, start: Tensor | None) -> Tensor:
     return torch.cat(found) if found else steps
 
 
-def parts_of(task: LabelTask, span: Span, fields: Fields | None) -> Iterator[tuple[Span, Fields]]:
-    """A span in chunks, with their fields; those with one mark go outwards from it, and are registered on the way."""
+def parts_of(task: LabelTask, span: Span, fields: Fields | None, alone: bool = False) -> Iterator[tuple[Span, Fields]]:
+    """A span in chunks, with their fields; those with one mark go outwards from it, and are registered on the way.
+
+    Around a mark that is ``alone`` in the volume, the chunks are smaller.
+    """
     if fields is not None:
         for start in range(0, len(span.rows), _CHUNK):
             yield replace(span, rows=span.rows[start : start + _CHUNK]), fields
         return
     outwards = span.rows if span.left is not None else span.rows[::-1]
     nearer = None
-    for start in range(0, len(outwards), _CHUNK):
-        rows = np.sort(outwards[start : start + _CHUNK])
+    stride = _STRIDE if alone else _CHUNK
+    for start in range(0, len(outwards), stride):
+        rows = np.sort(outwards[start : start + stride])
         part = replace(span, rows=rows)
         found = Fields.of(task, part, nearer)
         yield part, found
         farthest = rows[-1:] if span.left is not None else rows[:1]
-        nearer = int(farthest[0]), found.to("left" if span.left is not None else "right", farthest)
+        nearer = int(farthest[0]), found.to(span.side, farthest)
 
 
 def device_of(task: LabelTask) -> Any:

@@ -7,10 +7,11 @@ import numpy as np
 from ....imaging import OUTSIDE_LOGIT
 from ...shapes import signed_distance, width_of
 from ..task import LabelLogits, LabelTask
-from .evidence import contrast
-from .fields import Fields, Span, parts_of, spans_of
+from .contrast import contrasts_of, plainness
+from .fields import Fields, Span, filled_marks, parts_of, spans_of
 from .fusion import Place, Trust
 from .judging import Verdict, judge
+from .stepping import SteppingStone
 from .weighing import Network, weigh
 
 #: Side of the square that the strategy works on, in pixels; the network may see fewer.
@@ -18,6 +19,8 @@ WORKING_SIZE = 128
 # Width of a structure in slices from which on it is smoothed in full, and how many times its half thickness a compact
 # structure is at most wide.
 _SMOOTHED_WIDTH, _COMPACT = 20.0, 3.0
+# Share of the largest marked area that is next to nothing.
+_NECK = 0.1
 
 
 def guided(task: LabelTask) -> LabelLogits:
@@ -28,7 +31,8 @@ def guided(task: LabelTask) -> LabelLogits:
     and how much more its brightness is that of the inside; from the network: its logits, with the shape as prior. Their
     weighted sum is the answer; see :mod:`.fusion`. How far it is believed, beside an interpolated shape and a copy, is
     what the marks themselves say of it; see :mod:`.judging`. Beyond the outermost marks, the weights know how far the
-    structure may be expected to go on, and the search ends after a chunk of slices on which nothing is found.
+    structure may be expected to go on, and the search ends after a chunk of slices on which nothing is found. On the
+    way from a single mark, what was found leads on; see :mod:`.stepping`.
 
     Args:
         task: On a square of ``WORKING_SIZE`` or a multiple; its support is on the network's grid. One mark or more is
@@ -37,23 +41,24 @@ def guided(task: LabelTask) -> LabelLogits:
     """
     result = LabelLogits.background(task)
     network = Network(task)
-    spans = spans_of(task)
+    marks = filled_marks(task)
+    alone, contrasts = len(marks) == 1, contrasts_of(marks)
+    spans = spans_of(task, marks, plainness(contrasts, alone))
     fields: dict[int, Fields] = {}
-    agreements, contrasts = [], []
+    agreements = []
     for number, span in enumerate(spans):
         if span.left and span.right:
             fields[number] = Fields.of(task, span)
             agreements.append(fields[number].agreement(span.left, span.right))
-            contrasts += [contrast(span.left, span.right), contrast(span.right, span.left)]
-    trust = Trust.of(agreements, contrasts)
-    known = None if sum(mask.max() >= 0.5 for mask in task.marks.values()) == 1 else trust
+    known = None if alone else Trust.of(agreements, contrasts)
     # Who watches is told what the verdict is about, not what follows from it.
     verdict = judge(task, network, spans, fields, known) if task.watch is None else Verdict()
     result.agreement = dict(verdict.held_back)
     looked_at = 0
     for number, span in enumerate(spans):
-        for part, field in parts_of(task, span, fields.get(number)):
-            found = _predict(task, result, network, field, part, known, verdict)
+        stone = SteppingStone.at(span, task.step) if alone else None
+        for part, field in parts_of(task, span, fields.get(number), alone):
+            found = _predict(task, result, network, field, part, known, verdict, stone)
             looked_at += len(part.rows)
             if not (found or number in fields or task.watch):
                 break
@@ -91,17 +96,38 @@ def _predict(
     span: Span,
     trust: Trust | None,
     verdict: Verdict,
+    stone: SteppingStone | None,
 ) -> bool:
     """Predict the slices of a span, enter them, and say whether anything was found on them."""
     rows = span.rows
-    marks = [(side, mark) for side, mark in (("left", span.left), ("right", span.right)) if mark is not None]
-    place = Place.of(rows, [mark for _, mark in marks], span.ending)
-    sources = [(mark, fields.to(side, rows)) for side, mark in marks]
+    marks = [mark for _, mark in span.marks]
+    place = Place.of(rows, marks, span.ending if stone is None else stone.ending)
+    sources = [(mark, fields.to(side, rows)) for side, mark in span.marks]
+    if stone is not None and stone.mark is not None:
+        sources.append((stone.mark, fields.to(span.side, rows, nearer=True)))
     fused, spread = weigh(task, network, sources, rows, place, trust)
-    answer = verdict.settle(fused, [mark for _, mark in marks], rows, place, task.settings.ending)
-    answer = _within(task, answer)
+    answer = _within(task, verdict.settle(fused, marks, rows, place, task.settings.ending))
+    if place.ending is not None and place.ending.led_on:
+        _end_at_a_neck(task, answer, np.abs(rows - marks[0].index))
     result.put(rows, answer, spread)
+    if stone is not None:
+        stone.step_on(task.images[rows], answer, rows)
     return bool((answer > 0).any())
+
+
+def _end_at_a_neck(task: LabelTask, answer: np.ndarray, distance: np.ndarray) -> None:
+    """Where brightness leads on, the structure has ended where next to nothing of it is left: beyond is another one.
+
+    Args:
+        task: The label.
+        answer: Logits (n, S, S), changed in place.
+        distance: Slices to the mark, (n,).
+    """
+    areas = (answer > 0).sum(axis=(1, 2))
+    largest = max(np.count_nonzero(mask >= 0.5) for mask in task.marks.values())
+    necks = distance[areas < _NECK * largest]
+    if len(necks):
+        answer[distance >= necks.min()] = OUTSIDE_LOGIT
 
 
 def _within(task: LabelTask, logits: np.ndarray) -> np.ndarray:

@@ -28,10 +28,8 @@ _LEAST_CAP = -12.0
 _FADING = 0.15
 # Trust and contrast from which the weights count their changes, and the largest contrast that counts.
 _USUAL, _USUAL_CONTRAST, _HIGHEST_CONTRAST = 0.8, 1.5, 4.0
-# Between these contrasts brightness alone comes to show a structure: it does where it is bone in a CT (3.1 and more),
-# not in the MR volumes that this was measured on (at most 2.2). Even marks that go from its tip to where it is wider,
-# by this share of its largest area, are then taken for marks at one end of it.
-_VEILED, _PLAIN, _WIDER = 2.5, 3.1, 0.4
+# So much of what speaks for an end counts no more where brightness alone leads on.
+_LED = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +75,7 @@ class Trust:
 
     Attributes:
         shape: Mean Dice of neighbouring marked shapes once registration brought one to the other's slice.
-        brightness: Mean contrast of brightness from one mark to the next, see :func:`.evidence.contrast`.
+        brightness: Mean contrast of brightness from one mark to the next, see :func:`.contrast.contrast`.
     """
 
     shape: float = _USUAL
@@ -85,15 +83,19 @@ class Trust:
 
     @classmethod
     def of(cls, agreements: Sequence[float], contrasts: Sequence[float]) -> Trust:
-        """From neighbouring marks; what is usual where there are none."""
-        if not agreements:
-            return cls()
-        return cls(float(np.mean(agreements)), float(np.clip(np.mean(contrasts), 0.0, _HIGHEST_CONTRAST)))
+        """From neighbouring marks; what is usual where there are none.
 
-    @property
-    def plain(self) -> float:
-        """How surely brightness alone shows the structure, 0 to 1."""
-        return float(np.clip((self.brightness - _VEILED) / (_PLAIN - _VEILED), 0.0, 1.0))
+        Args:
+            agreements: Dice of neighbouring marks with slices between them.
+            contrasts: From mark to mark. Where there is nothing between any two, they are as alike as slices can be,
+                so a low contrast says little.
+        """
+        if not contrasts:
+            return cls()
+        brightness = float(np.clip(np.mean(contrasts), 0.0, _HIGHEST_CONTRAST))
+        if not agreements:
+            return cls(brightness=max(cls.brightness, brightness))
+        return cls(float(np.mean(agreements)), brightness)
 
 
 @dataclass(frozen=True)
@@ -231,8 +233,9 @@ def terms_of(evidence: Evidence, network: Tensor, place: Place, trust: Trust | N
         overrun = ending * (over + place.ending.crowded * (bounded - over))
         closing, unsaid = place.ending.closing * overrun, place.ending.open * overrun
         far = ending * place.away
-        led_on = known.plain * min(1.0, place.ending.wider / _WIDER)
-        late = ending * place.ending.even * (1 - led_on) * place.late
+        late = ending * place.ending.even * (1 - place.ending.led_on) * place.late
+        doubted = 1 - _LED * place.ending.led_on
+        cap, approach, overrun, closing, far = (doubted * each for each in (cap, approach, overrun, closing, far))
     told = 1 - guess
     factors = [one, one / (1 + _FADING * place.distance), one, one, one, told]
     factors += [more * one] * 4 + [sharper * one]

@@ -34,7 +34,8 @@ def weigh(
     Args:
         task: The label. Its ``watch`` is told of slices that are to be predicted.
         network: Of the task.
-        sources: The one or two marks next to the slices, each with the fields (n, 2, C, C) from them to it.
+        sources: The one or two marks next to the slices, or what was found on the way, each with the fields
+            (n, 2, C, C) from them to it.
         rows: Numbers of the slices, (n,).
         place: Of the slices.
         trust: In the marks; None where only one is filled.
@@ -43,7 +44,7 @@ def weigh(
     import torch
 
     images = torch.as_tensor(task.images[rows], device=device_of(task))[:, None]
-    near = np.stack([1.0 / np.abs(rows - mark.index) for mark, _ in sources])
+    near = np.stack([mark.weight / np.abs(rows - mark.index) for mark, _ in sources])
     evidence = gather(images, sources, near / near.sum(axis=0))
     weights = weights_for(place, trust)
     prior = torch.sigmoid(2 * evidence.shape)

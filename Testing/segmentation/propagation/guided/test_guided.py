@@ -12,7 +12,8 @@ import torch
 from UniverSegSlicerLib.imaging import Geometry, Volume
 from UniverSegSlicerLib.segmentation import PropagationSettings, propagate
 from UniverSegSlicerLib.segmentation.propagation.guided import following, fusion
-from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Mark, contrast, gather, with_best_blur
+from UniverSegSlicerLib.segmentation.propagation.guided.contrast import contrast, with_best_blur
+from UniverSegSlicerLib.segmentation.propagation.guided.evidence import Mark, gather
 from UniverSegSlicerLib.segmentation.propagation.guided.fusion import Ending, Place, Trust, fuse, weights_for
 from UniverSegSlicerLib.segmentation.propagation.guided.registration import (
     chained,
@@ -24,18 +25,7 @@ from UniverSegSlicerLib.segmentation.propagation.guided.registration import (
 )
 from UniverSegSlicerLib.segmentation.shapes import end_of_ellipsoid
 
-SIZE = 64
-
-
-def disc(radius: float, row: float = 32, col: float = 32, size: int = SIZE) -> np.ndarray:
-    rows, cols = np.indices((size, size))
-    return np.hypot(rows - row, cols - col) <= radius
-
-
-def textured(masks: np.ndarray, low: float = 0.3, high: float = 0.6) -> np.ndarray:
-    """Images (N, rows, cols) in which the masks are brighter, with a texture that differs from slice to slice."""
-    noise = np.random.default_rng(1).normal(0, 0.02, masks.shape)
-    return np.clip(low + (high - low) * masks + noise, 0, 1).astype(np.float32)
+from .made_shapes import SIZE, Silent, disc, textured
 
 
 def test_a_structure_that_wanders_and_grows_is_followed(overlap) -> None:
@@ -45,7 +35,7 @@ def test_a_structure_that_wanders_and_grows_is_followed(overlap) -> None:
     truth = np.stack([disc(10 + n / 4, 48, 30 + shift, 96) for n, shift in enumerate(bow)])
     marks = np.zeros(truth.shape, np.uint8)
     marks[[0, 20]] = truth[[0, 20]]
-    model = _Silent()
+    model = Silent()
     volume = Volume(textured(truth), Geometry((96, 96, count)))
     found = propagate(volume, marks, model=model, settings=PropagationSettings(strategy="guided")).labels == 1
     prior = propagate(volume, marks, model=model, settings=PropagationSettings(strategy="prior")).labels == 1
@@ -59,7 +49,7 @@ def test_a_structure_without_contrast_is_interpolated(overlap) -> None:
     marks = np.zeros(truth.shape, np.uint8)
     marks[[0, 10]] = truth[[0, 10]]
     blank = np.random.default_rng(0).normal(0, 1, truth.shape).astype(np.float32)
-    found = propagate(Volume(blank, Geometry((96, 96, 11))), marks, model=_Silent()).labels == 1
+    found = propagate(Volume(blank, Geometry((96, 96, 11))), marks, model=Silent()).labels == 1
     assert overlap(found[5], truth[5]) > 0.8
 
 
@@ -68,7 +58,7 @@ def test_the_structure_ends_with_the_brightness_and_one_mark_is_enough(overlap) 
     truth[[n for n in range(40) if not 6 <= n < 26]] = False
     marks = np.zeros(truth.shape, np.uint8)
     marks[15] = truth[15]
-    found = propagate(Volume(textured(truth), Geometry((96, 96, 40))), marks, model=_Silent()).labels == 1
+    found = propagate(Volume(textured(truth), Geometry((96, 96, 40))), marks, model=Silent()).labels == 1
     assert overlap(found, truth) > 0.85
     assert not found[:3].any() and not found[30:].any()
 
@@ -83,7 +73,7 @@ def test_more_pixels_show_finer_detail(overlap) -> None:
     dices = []
     for detail in (1, 4):
         settings = PropagationSettings(strategy="guided", margin=0.05, detail=detail)
-        dices.append(overlap(propagate(volume, marks, model=_Silent(), settings=settings).labels[2] == 1, truth[2]))
+        dices.append(overlap(propagate(volume, marks, model=Silent(), settings=settings).labels[2] == 1, truth[2]))
     assert dices[1] > dices[0] + 0.02
 
 
@@ -218,7 +208,7 @@ def test_each_end_is_expected_by_its_own_mark(monkeypatch) -> None:
     found = []
     for weights in (fusion.BEYOND, dataclasses.replace(fusion.BEYOND, closing=-60.0)):
         monkeypatch.setattr(fusion, "BEYOND", weights)
-        labels = propagate(volume, marks, model=_Silent(), settings=PropagationSettings(smooth=0)).labels == 1
+        labels = propagate(volume, marks, model=Silent(), settings=PropagationSettings(smooth=0)).labels == 1
         found.append(labels)
     assert found[0][41:].sum() > found[1][41:].sum()
     assert (found[0][:25] == found[1][:25]).all() and found[0][:25].any()
@@ -241,42 +231,15 @@ def test_the_search_goes_on_while_something_is_found_and_ends_after_that() -> No
     marks[[0, 2, 4, 6]] = 1 * truth[[0, 2, 4, 6]]
     image = textured(truth)
     volume = Volume(image, Geometry((96, 96, 100), (1, 1, 1)))
-    found = propagate(volume, marks, model=_Silent()).labels == 1
+    found = propagate(volume, marks, model=Silent()).labels == 1
     assert (found[8:68].sum(axis=(1, 2)) > 0.8 * truth[8:68].sum(axis=(1, 2))).all()
     assert not found[74:].any()
-
-
-class _Silent:
-    """Stands in for a network that knows nothing: the evidence of the marks alone decides."""
-
-    name, device, query_channels, resolution = "silent", "cpu", 4, SIZE
-
-    def encode_support(self, images, labels):
-        return None
-
-    def predict(self, queries, support, *, cancel=None, **_):
-        return np.zeros((len(queries), 1, SIZE, SIZE), np.float32)
 
 
 def _marks(masks: np.ndarray, noise: float) -> dict[int, Mark]:
     images = np.where(masks, 0.8, 0.3) + np.random.default_rng(4).normal(0, noise, masks.shape)
     pairs = zip(images.astype(np.float32), masks, strict=True)
     return {3 * n: Mark.of(3 * n, image, mask.astype(np.float32)) for n, (image, mask) in enumerate(pairs)}
-
-
-def test_what_is_plain_to_see_is_followed_beyond_even_marks_from_its_tip(monkeypatch, overlap) -> None:
-    """Bright bone, marked at one end every so many slices, as a shorter structure would be marked throughout."""
-    radii = [0.0] * 6 + [float(r) for r in np.linspace(4, 10, 24)] + [10.0] * 34 + [0.0] * 8
-    truth = np.stack([disc(radius) & (radius > 0) for radius in radii])
-    marks = np.zeros(truth.shape, np.uint8)
-    marks[[8, 13, 18, 23, 28]] = truth[[8, 13, 18, 23, 28]]
-    volume = Volume(textured(truth, 0.2, 0.9), Geometry((SIZE, SIZE, len(truth))))
-    settings = PropagationSettings(strategy="guided")
-    found = propagate(volume, marks, model=_Silent(), settings=settings).labels == 1
-    assert overlap(found, truth) > 0.95
-    monkeypatch.setattr(Trust, "plain", 0.0)
-    doubted = propagate(volume, marks, model=_Silent(), settings=settings).labels == 1
-    assert not doubted[40:].any(), "where it is less plain, even marks end with the structure"
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
@@ -295,7 +258,7 @@ def test_a_thin_wall_is_found_where_it_lies(overlap) -> None:
     image = np.where(truth, 0.8, 0.3) + np.random.default_rng(2).normal(0, 0.03, truth.shape)
     marks = np.zeros(truth.shape, np.uint8)
     marks[rows] = truth[rows]
-    found = propagate(Volume(image.astype(np.float32), Geometry((96, 96, 45))), marks, model=_Silent()).labels == 1
+    found = propagate(Volume(image.astype(np.float32), Geometry((96, 96, 45))), marks, model=Silent()).labels == 1
     between = np.setdiff1d(np.arange(12, 37), rows)
     assert overlap(found[between], truth[between]) > 0.9
 

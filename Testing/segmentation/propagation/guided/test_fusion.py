@@ -32,10 +32,10 @@ PLACES = {
         DISTANCE / 2,
         -DISTANCE,
         DISTANCE / 9,
-        Ending(2.0, False, 16.0, width=9.0, even=0.9, half_gap=2, wider=0.3),
+        Ending(2.0, False, 16.0, 0.2, 0.5, width=9.0, even=0.9, half_gap=2, wider=0.3, led_on=0.7),
     ),
     "beyond, a guess": Place(
-        DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 1.0, 0.2, 6.0)
+        DISTANCE, DISTANCE / 4, -3 * DISTANCE, DISTANCE / 6, Ending(4.0, True, 8.0, 0.3, 1.0, 0.2, 6.0, led_on=0.4)
     ),
 }
 
@@ -69,22 +69,22 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
             w.in_slice, (bright, 1 / (1 + np.exp(-votes)), 1 / (1 + np.exp(-heard))), strict=True
         ):
             total += weight * values[within].mean()
-        overrun = w.overrun + w.closing * place.ending.closing + w.open * place.ending.open
-        told = (w.approach, overrun, w.constant)
+        told = (w.approach, w.overrun + w.closing * place.ending.closing, w.constant)
         approach, overrun, constant = w.guessed if place.ending.guessed else told
-        doubt = w.cap * max(place.cap[n], -12)
         over, crowded = max(0, place.beyond[n] - 1), place.ending.crowded
-        doubt += approach * min(place.beyond[n], 1) + overrun * (crowded * min(2, over) + (1 - crowded) * over)
-        doubt += w.away * place.away[n]
+        over = crowded * min(2, over) + (1 - crowded) * over
+        doubt = w.cap * max(place.cap[n], -12) + approach * min(place.beyond[n], 1) + overrun * over
+        doubt = (1 - 0.8 * place.ending.led_on) * (doubt + w.away * place.away[n])
+        if not place.ending.guessed:
+            doubt += w.open * place.ending.open * over
         late = max(0, distance - place.ending.half_gap - 1) / (place.ending.half_gap + 0.5)
-        led_on = np.clip((known.brightness - 2.5) / 0.6, 0, 1) * min(1, place.ending.wider / 0.4)
-        doubt += w.even * place.ending.even * (1 - led_on) * late
+        doubt += w.even * place.ending.even * (1 - place.ending.led_on) * late
         slices.append((total + constant + ending * doubt) / w.temperature)
     return np.stack(slices)[:, None]
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2), Trust(0.9, 2.8), Trust(0.9, 4.0)])
+@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2), Trust(0.7, 4.0)])
 @pytest.mark.parametrize("ending", [0.0, 1.0, 2.0])
 def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | None, ending: float) -> None:
     evidence, network = made()
