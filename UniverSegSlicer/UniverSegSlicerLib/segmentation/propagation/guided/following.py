@@ -58,9 +58,9 @@ def guided(task: LabelTask) -> LabelLogits:
     for number, span in enumerate(spans):
         stone = SteppingStone.at(span, task.step) if alone else None
         for part, field in parts_of(task, span, fields.get(number), alone):
-            found = _predict(task, result, network, field, part, known, verdict, stone)
+            goes_on = _predict(task, result, network, field, part, known, verdict, stone)
             looked_at += len(part.rows)
-            if not (found or number in fields or task.watch):
+            if not (goes_on or number in fields or task.watch):
                 break
     task.meter.advance((len(task.wanted) - looked_at) * task.settings.passes_of("guided"), task.name)
     return result
@@ -98,7 +98,7 @@ def _predict(
     verdict: Verdict,
     stone: SteppingStone | None,
 ) -> bool:
-    """Predict the slices of a span, enter them, and say whether anything was found on them."""
+    """Predict the slices of a span, enter them, and say whether the structure may go on beyond them."""
     rows = span.rows
     marks = [mark for _, mark in span.marks]
     place = Place.of(rows, marks, span.ending if stone is None else stone.ending)
@@ -107,27 +107,31 @@ def _predict(
         sources.append((stone.mark, fields.to(span.side, rows, nearer=True)))
     fused, spread = weigh(task, network, sources, rows, place, trust)
     answer = _within(task, verdict.settle(fused, marks, rows, place, task.settings.ending))
-    if place.ending is not None and place.ending.led_on:
-        _end_at_a_neck(task, answer, np.abs(rows - marks[0].index))
+    led_on = place.ending is not None and place.ending.led_on > 0
+    ends = led_on and _ends_at_a_neck(task, answer, np.abs(rows - marks[0].index))
     result.put(rows, answer, spread)
     if stone is not None:
         stone.step_on(task.images[rows], answer, rows)
-    return bool((answer > 0).any())
+    return not ends and bool((answer > 0).any())
 
 
-def _end_at_a_neck(task: LabelTask, answer: np.ndarray, distance: np.ndarray) -> None:
-    """Where brightness leads on, the structure has ended where next to nothing of it is left: beyond is another one.
+def _ends_at_a_neck(task: LabelTask, answer: np.ndarray, distance: np.ndarray) -> bool:
+    """Whether next to nothing is left of the structure; what is as bright and grows again beyond is another one.
 
     Args:
         task: The label.
-        answer: Logits (n, S, S), changed in place.
+        answer: Logits (n, S, S); that other structure is taken out of them, in place.
         distance: Slices to the mark, (n,).
     """
     areas = (answer > 0).sum(axis=(1, 2))
-    largest = max(np.count_nonzero(mask >= 0.5) for mask in task.marks.values())
-    necks = distance[areas < _NECK * largest]
-    if len(necks):
-        answer[distance >= necks.min()] = OUTSIDE_LOGIT
+    little = _NECK * max(np.count_nonzero(mask >= 0.5) for mask in task.marks.values())
+    necks = distance[areas < little]
+    if not len(necks):
+        return False
+    beyond = distance >= necks.min()
+    if areas[beyond].max() >= little:
+        answer[beyond] = OUTSIDE_LOGIT
+    return True
 
 
 def _within(task: LabelTask, logits: np.ndarray) -> np.ndarray:
