@@ -84,8 +84,9 @@ def write_curves(points: Sequence[CurvePoint], folder: Path) -> None:
     write_csv(folder / "curves.csv", [asdict(point) for point in points])
     lines: dict[str, list[Point]] = {}
     for point in points:
-        lines.setdefault(point.method, []).append((point.seconds / 60, point.dice, point.dice, point.dice))
-    plot_lines(folder / "dice_by_training.png", lines, "minutes of training", "mean Dice over data sets")
+        lines.setdefault(point.method, []).append((point.queries / 1000, point.dice, point.dice, point.dice))
+    # Not minutes: runs may have shared their processor.
+    plot_lines(folder / "dice_by_training.png", lines, "thousand queries seen in training", "mean Dice over data sets")
 
 
 def write_ensembles(scores: Sequence[EnsembleScore], folder: Path) -> None:
