@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +160,35 @@ def test_contour_interpolation_fills_the_cone() -> None:
     pytest.importorskip("itk", reason="the extra 'quality' is not installed")
     case = case_of(cone(), (5, 8, 11, 14))
     assert dice(CLASSIC["contours"](case), case.truth) > 0.93
+
+
+def test_contour_interpolation_fills_gaps_beside_marks_that_touch() -> None:
+    """The filter alone takes marks on neighbouring slices for a structure that is drawn, and fills nothing."""
+    pytest.importorskip("itk", reason="the extra 'quality' is not installed")
+    case = case_of(cone(), (5, 6, 9, 10, 13, 14))
+    found = CLASSIC["contours"](case)
+    assert dice(found[5:15], case.truth[5:15]) > 0.93 and found[[7, 8, 11, 12]].any(axis=(1, 2)).all()
+
+
+def contours_of(count: int) -> list[int]:
+    """Voxels found in some cones, one after the other."""
+    return [int(CLASSIC["contours"](case_of(cone(), (5, 8, 11, 14))).sum()) for _ in range(count)]
+
+
+def test_contour_interpolation_lets_the_processes_of_a_run_end() -> None:
+    """Each process has one of its own for it, and waited for that one forever."""
+    pytest.importorskip("itk", reason="the extra 'quality' is not installed")
+    pool = ProcessPoolExecutor(2, get_context("spawn"))
+    found = list(pool.map(contours_of, [1, 2]))
+    assert {*found[0], *found[1]} == {found[0][0]} and found[0][0] > 0
+    processes = list(pool._processes.values())
+    pool.shutdown(wait=False)
+    for process in processes:
+        process.join(60)
+    still = [process for process in processes if process.is_alive()]
+    for process in still:
+        process.kill()
+    assert not still
 
 
 def test_the_random_walker_follows_the_brightness_between_the_marks() -> None:
