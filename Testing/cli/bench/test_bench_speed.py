@@ -48,12 +48,13 @@ def test_a_measurement_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_peak_memory_sees_what_is_freed_again() -> None:
     peak = PeakMemory(torch.device("cpu"))
-    block = torch.ones(50 << 20, dtype=torch.uint8)
+    # More than the C library keeps of what was freed before (64 MiB), which would not count.
+    block = torch.ones(300 << 20, dtype=torch.uint8)
     del block
     extra = peak.extra_bytes()
     if extra is None:
         pytest.skip("this system does not tell the memory of a process")
-    assert 45 << 20 < extra < 200 << 20
+    assert 230 << 20 < extra < 450 << 20
 
 
 def test_ratios_follow_from_the_numbers() -> None:
