@@ -84,7 +84,7 @@ def written_out(evidence: Evidence, network: torch.Tensor, place: Place, trust: 
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2), Trust(0.7, 4.0)])
+@pytest.mark.parametrize("trust", [None, Trust(0.9, 2.2), Trust(0.9, 2.8), Trust(0.9, 4.0)])
 @pytest.mark.parametrize("ending", [0.0, 1.0, 2.0])
 def test_terms_times_weights_are_the_sum_written_out(place: str, trust: Trust | None, ending: float) -> None:
     evidence, network = made()

@@ -39,13 +39,13 @@ def bone() -> np.ndarray:
 def test_what_is_plain_to_see_is_followed_from_marks_at_one_end(slices: list[int], overlap) -> None:
     """Bright bone, marked every so many slices, on every slice, and once."""
     truth = bone()
-    assert overlap(found_of(truth, slices, low=0.2, high=0.9), truth) > 0.94
+    assert overlap(found_of(truth, slices, low=0.2, high=0.9), truth) > 0.95
 
 
-@pytest.mark.parametrize("slices", [[8, 13, 18, 23, 28], [20]])
-def test_it_is_followed_because_it_is_plain(slices: list[int], monkeypatch) -> None:
+@pytest.mark.parametrize(("slices", "end"), [([8, 13, 18, 23, 28], 40), ([20], 52)])
+def test_it_is_followed_because_it_is_plain(slices: list[int], end: int, monkeypatch) -> None:
     monkeypatch.setattr(following, "plainness", lambda *_: 0.0)
-    assert not found_of(bone(), slices, low=0.2, high=0.9)[56:].any()
+    assert not found_of(bone(), slices, low=0.2, high=0.9)[end:].any(), "where it is less plain, it ends with the marks"
 
 
 def test_a_faint_structure_is_not_looked_for_beyond_twice_its_width() -> None:

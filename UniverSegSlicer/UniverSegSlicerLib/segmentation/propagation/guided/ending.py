@@ -14,6 +14,7 @@ from .evidence import Mark
 _FARTHEST_GUESSED = 2.0
 # Gaps, in widths of the structure, from which up marks are not crowded at all, and from which down they are in full.
 _ROOMY, _CROWDED = 0.8, 0.3
+# How crowded marks that go from a tip inwards are where they count in full as all at one end.
 _RATHER_CROWDED = 0.3
 # An ellipsoid that would go on for so many half gaps is none.
 _HARDLY_NARROWED = 4.0

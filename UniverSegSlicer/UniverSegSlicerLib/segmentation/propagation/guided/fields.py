@@ -94,13 +94,13 @@ class Fields:
         left: (n, 2, C, C) fields to the mark before the span, if there is one; the last one, where there is a mark
             behind the span, is of that mark's slice.
         right: The same to the mark behind it; the first one is of the slice of the mark before the span.
-        nearer: The same to the slice from which the way to a single mark goes on, if it is another one.
+        steps: (n, 2, C, C) fields from each slice to its neighbour on the way to a single mark, outwards from it.
     """
 
     first: int
     left: Tensor | None
     right: Tensor | None
-    nearer: Tensor | None = None
+    steps: Tensor
 
     @classmethod
     def of(cls, task: LabelTask, span: Span, nearer: tuple[int, Tensor] | None = None) -> Fields:
@@ -122,15 +122,13 @@ class Fields:
         images = torch.as_tensor(task.images[first : last + 1], device=device_of(task))[:, None]
         coarse = torch.nn.functional.avg_pool2d(images, images.shape[-1] // _COARSE_SIZE)
         back = fields_to_previous(even_contrast(coarse), task.meter.check)
-        left = right = on_the_way = None
+        left, right, steps = None, None, back
         if span.left is not None:
             left = _followed(back, start)
         if span.right is not None:
-            towards = inverse(back).flip(0)
-            right = _followed(towards, start).flip(0)
-        if near is not None:
-            on_the_way = _followed(back, None) if span.left is not None else _followed(towards, None).flip(0)
-        return cls(first, left, right, on_the_way)
+            steps = inverse(back).flip(0)
+            right = _followed(steps, start).flip(0)
+        return cls(first, left, right, steps)
 
     def agreement(self, left: Mark, right: Mark) -> float:
         """Dice of the two marked shapes of a span once each is brought to the other's slice."""
@@ -154,12 +152,20 @@ class Fields:
         assert self.left is not None and self.right is not None
         return self.right[:1]
 
-    def to(self, side: str, rows: np.ndarray, nearer: bool = False) -> Tensor:
-        """The fields of some slices to the mark on one side, or to the slice from which the way to it goes on."""
+    def to(self, side: str, rows: np.ndarray) -> Tensor:
+        """The fields of some slices to the mark on one side."""
+        fields = self.left if side == "left" else self.right
+        assert fields is not None
+        return self._of_rows(fields, side, rows)
+
+    def to_nearer(self, side: str, rows: np.ndarray) -> Tensor:
+        """The fields of some slices to the one from which the way to a single mark goes on."""
+        fields = _followed(self.steps, None)
+        return self._of_rows(fields if side == "left" else fields.flip(0), side, rows)
+
+    def _of_rows(self, fields: Tensor, side: str, rows: np.ndarray) -> Tensor:
         import torch
 
-        fields = self.nearer if nearer else self.left if side == "left" else self.right
-        assert fields is not None
         # The fields to the mark behind start with the mark before, where there is one; those to the mark before leave
         # that mark itself out.
         offset = self.first + 1 if side == "left" else self.first

@@ -104,7 +104,7 @@ def _predict(
     place = Place.of(rows, marks, span.ending if stone is None else stone.ending)
     sources = [(mark, fields.to(side, rows)) for side, mark in span.marks]
     if stone is not None and stone.mark is not None:
-        sources.append((stone.mark, fields.to(span.side, rows, nearer=True)))
+        sources.append((stone.mark, fields.to_nearer(span.side, rows)))
     fused, spread = weigh(task, network, sources, rows, place, trust)
     answer = _within(task, verdict.settle(fused, marks, rows, place, task.settings.ending))
     led_on = place.ending is not None and place.ending.led_on > 0

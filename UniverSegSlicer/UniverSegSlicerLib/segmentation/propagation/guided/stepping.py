@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...shapes import signed_distance
 from .ending import Ending
 from .evidence import Mark
 from .fields import Span
@@ -22,7 +23,6 @@ class SteppingStone:
         start: The mark.
         expected: What the mark alone says of the structure's end.
         step: Distance between neighbouring slices, in pixels.
-        ending: What mark and findings say of it.
         mark: What was found on the slice, with the mark's brightness; None before the first step and where there was
             nothing.
     """
@@ -30,7 +30,6 @@ class SteppingStone:
     start: Mark
     expected: Ending
     step: float
-    ending: Ending
     mark: Mark | None = None
     _areas: dict[int, float] = field(default_factory=dict)
 
@@ -39,7 +38,14 @@ class SteppingStone:
         """At the mark of a span with one mark."""
         assert span.ending is not None
         ((_, start),) = span.marks
-        return cls(start, span.ending, step, span.ending, None, {start.index: start.area})
+        return cls(start, span.ending, step, None, {start.index: start.area})
+
+    @property
+    def ending(self) -> Ending:
+        """What mark and findings say of the structure's end."""
+        if not self.expected.guessed or len(self._areas) == 1:
+            return self.expected
+        return self.expected.as_found(self._areas, self.start.index, self.step)
 
     def step_on(self, images: np.ndarray, logits: np.ndarray, rows: np.ndarray) -> None:
         """Go to the farthest of the next slices.
@@ -51,11 +57,9 @@ class SteppingStone:
         """
         found = logits > 0
         self._areas |= {int(row): float(mask.sum()) for row, mask in zip(rows, found, strict=True) if mask.any()}
-        if self.expected.guessed and len(self._areas) > 1:
-            self.ending = self.expected.as_found(self._areas, self.start.index, self.step)
         last = int(np.abs(rows - self.start.index).argmax())
         self.mark = None
         if found[last].any():
-            here = Mark.of(int(rows[last]), images[last], found[last])
             # What was found may be wrong; the mark's brightness is not.
-            self.mark = replace(here, ratio=self.start.ratio, blur=self.start.blur, weight=_SAY)
+            shape = signed_distance(found[last])
+            self.mark = replace(self.start, index=int(rows[last]), image=images[last], distance=shape, weight=_SAY)
